@@ -1,0 +1,1 @@
+//! Receives and imports vendor exports, normalizes them and publishes usage events.

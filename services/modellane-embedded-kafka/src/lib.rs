@@ -1,0 +1,1 @@
+//! A single-node Kafka-protocol broker inside the process, for one machine, loopback only.

@@ -1,0 +1,1 @@
+//! The vocabulary of ModelLane: usage events, judgements, bounded labels, decimal money, keyed ids.

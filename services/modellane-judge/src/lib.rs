@@ -1,0 +1,1 @@
+//! Identity, linking, policy and prices: facts in, judgement out. Pure.

@@ -1,0 +1,1 @@
+//! The log: publisher, consumers and topic checks on any Kafka-protocol broker.

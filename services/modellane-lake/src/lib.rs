@@ -1,0 +1,1 @@
+//! The only writer of object storage: Delta tables, Parquet files, context objects.

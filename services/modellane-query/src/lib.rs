@@ -1,0 +1,1 @@
+//! Read-only SQL and reports over the lake: PostgreSQL wire and HTTP.

@@ -1,0 +1,1 @@
+//! The process-wide parts: configuration, telemetry, clock, randomness, keys, shutdown.

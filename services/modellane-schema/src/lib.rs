@@ -1,0 +1,1 @@
+//! Codecs between the vocabulary, the Avro files in schemas/ and Arrow.

@@ -1,0 +1,1 @@
+//! The single owner of the ledger tables: decides signs, stages Parquet, commits once.
