@@ -10,6 +10,7 @@ mod account;
 mod amount;
 mod content;
 mod context;
+mod entry;
 mod id;
 mod intent;
 mod judgement;
@@ -24,6 +25,7 @@ pub use account::{AccountKind, AccountRef};
 pub use amount::{Amount, AmountError};
 pub use content::ContentHasher;
 pub use context::{ContextKind, ContextPointer};
+pub use entry::{Cause, EntryKind, EntryStamp, Sign};
 pub use id::{
     AccountHash, BranchKey, ContentHash, EventId, IdError, LakeKey, PersonId, RejectId, RequestKey,
     SessionKey, TicketKey, WorkspaceKey,

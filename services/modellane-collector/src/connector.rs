@@ -1,0 +1,96 @@
+//! What a connector is: one vendor format in, drafts of usage events or rejections out. Pure.
+
+use crate::natural_key::NaturalKey;
+use modellane_event::{Date, LakeKey, RejectReason, UsageFacts, UtcTime};
+
+/// What a source is, as `modellane sources` prints it and the documentation promises it.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceSpec {
+    /// `vendor.feed`.
+    pub name: &'static str,
+    /// What one record stands for.
+    pub grain: &'static str,
+    /// What its money rests on and in which unit the vendor writes it.
+    pub cost: &'static str,
+    /// Which account kinds name the actor.
+    pub identity: &'static str,
+    /// Fields of the natural key.
+    pub natural_key: &'static str,
+    /// How long the vendor restates records.
+    pub restatement: &'static str,
+}
+
+/// One payload and what is known of how it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload<'a> {
+    /// The bytes, decompressed.
+    pub bytes: &'a [u8],
+    /// When the data was fetched or received, unless the payload states it.
+    pub observed_at: UtcTime,
+    /// Key for hashing identifiers.
+    pub key: &'a LakeKey,
+}
+
+/// A record as the connector understood it; intake seals it into a usage event.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Natural key; holds the vendor account and nothing that the feed restates.
+    pub natural_key: NaturalKey,
+    /// Whether the vendor gives no id, so that equal keys of a payload need ordinals.
+    pub needs_ordinal: bool,
+    /// Day of the ledger partition, from the natural key's time.
+    pub event_date: Date,
+    /// Feed name where it differs from the source's, as for `otlp`.
+    pub feed: Option<&'static str>,
+    /// Account, report and period of the fetch.
+    pub scope: Option<NaturalKey>,
+    /// When the data was fetched, if the payload states it.
+    pub observed_at: Option<UtcTime>,
+    /// What the record says.
+    pub facts: UsageFacts,
+}
+
+/// Why a record was not taken; never holds a value of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejection {
+    /// Why.
+    pub reason: RejectReason,
+    /// Allowed field that could not be read.
+    pub field: Option<&'static str>,
+    /// Length of the record in bytes, where known.
+    pub length: Option<usize>,
+}
+
+impl Rejection {
+    /// A reason without a field.
+    pub fn new(reason: RejectReason) -> Self {
+        Self { reason, field: None, length: None }
+    }
+
+    /// A reason at a field.
+    pub fn at(reason: RejectReason, field: &'static str) -> Self {
+        Self { reason, field: Some(field), length: None }
+    }
+}
+
+/// Takes what a connector finds, record by record; `index` counts records from 0 in file order.
+pub trait Records {
+    /// A record that was understood.
+    fn accept(&mut self, index: u64, draft: Draft);
+    /// A record that was not.
+    fn reject(&mut self, index: u64, rejection: Rejection);
+    /// A record that is no usage (a prompt event, an error report without usage): counted, not rejected.
+    fn skip(&mut self, what: &'static str);
+    /// A field whose text was no label and became null.
+    fn null_label(&mut self, field: &'static str);
+}
+
+/// One vendor format.
+pub trait Connector: Send + Sync {
+    /// What the source is.
+    fn spec(&self) -> &'static SourceSpec;
+
+    /// Reads a payload. Good records go in whatever their neighbours look like; an unreadable payload is
+    /// one rejection at the index where reading stopped.
+    fn read(&self, payload: &Payload<'_>, records: &mut dyn Records);
+}
