@@ -2,6 +2,7 @@
 
 use crate::UtcTime;
 use crate::usage::closed_enum;
+use serde::{Deserialize, Serialize};
 
 closed_enum! {
     /// What an entry does.
