@@ -1,0 +1,67 @@
+//! What all clients have in common: settings, log lines, waiting for blocking calls.
+
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::KafkaError as ClientError;
+
+use crate::config::KafkaConfig;
+use crate::error::KafkaError;
+
+/// The longest that a request to the cluster may take before it counts as unreachable.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settings of every client.
+pub(crate) fn base(config: &KafkaConfig) -> Result<ClientConfig, KafkaError> {
+    let mut settings = ClientConfig::new();
+    for (name, value) in config.connection()? {
+        settings.set(name, value);
+    }
+    settings
+        .set("client.id", "modellane")
+        // A broker closes idle connections; that is no news.
+        .set("log.connection.close", "false")
+        .set("reconnect.backoff.max.ms", "2000")
+        .set("socket.nagle.disable", "true");
+    Ok(settings)
+}
+
+/// Sends the client library's log lines to ours. They name brokers, topics and offsets, no payloads.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Logs;
+
+impl ClientContext for Logs {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: ClientError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka client reported an error");
+    }
+}
+
+impl ConsumerContext for Logs {}
+
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error
+        | RDKafkaLogLevel::Warning => tracing::warn!(facility, message, "kafka client"),
+        _ => tracing::debug!(facility, message, "kafka client"),
+    }
+}
+
+/// Runs a call of the client library that blocks.
+pub(crate) async fn blocking<T: Send + 'static>(
+    action: &'static str,
+    call: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
+) -> Result<T, KafkaError> {
+    tokio::task::spawn_blocking(call)
+        .await
+        // The runtime is shutting down.
+        .unwrap_or_else(|_| Err(KafkaError::Temporary { action, code: "interrupted".to_owned() }))
+}

@@ -1,0 +1,221 @@
+//! How to reach the cluster.
+
+use serde::Deserialize;
+
+use crate::error::KafkaError;
+
+/// Copies of every message on a cluster, unless configured otherwise.
+const CLUSTER_REPLICATION: i32 = 3;
+
+/// Copies that must be written before a message is acknowledged on a cluster.
+const CLUSTER_MIN_INSYNC: i32 = 2;
+
+/// How the connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecurityProtocol {
+    /// Neither encrypted nor authenticated: for loopback and closed networks.
+    #[default]
+    Plaintext,
+    /// Encrypted.
+    Ssl,
+    /// Authenticated, not encrypted.
+    SaslPlaintext,
+    /// Encrypted and authenticated.
+    SaslSsl,
+}
+
+impl SecurityProtocol {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plaintext => "plaintext",
+            Self::Ssl => "ssl",
+            Self::SaslPlaintext => "sasl_plaintext",
+            Self::SaslSsl => "sasl_ssl",
+        }
+    }
+
+    fn has_sasl(self) -> bool {
+        matches!(self, Self::SaslPlaintext | Self::SaslSsl)
+    }
+}
+
+/// How a client proves who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum SaslMechanism {
+    /// The password as it is; only sensible with encryption.
+    #[serde(rename = "PLAIN")]
+    Plain,
+    /// Challenge and response over SHA-256.
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+    /// Challenge and response over SHA-512.
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
+}
+
+impl SaslMechanism {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text from being shown.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+fn default_prefix() -> String {
+    "modellane".to_owned()
+}
+
+/// The cluster and how to speak to it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KafkaConfig {
+    /// Addresses of some brokers, `host:port` with commas between.
+    pub bootstrap: Option<String>,
+    /// How the connection is protected.
+    pub security_protocol: SecurityProtocol,
+    /// How this client proves who it is.
+    pub sasl_mechanism: Option<SaslMechanism>,
+    /// Its name.
+    pub sasl_username: Option<String>,
+    /// Its password.
+    pub sasl_password: Option<Secret>,
+    /// File with the authority that signed the brokers' certificates.
+    pub ssl_ca_location: Option<String>,
+    /// File with this client's certificate.
+    pub ssl_certificate_location: Option<String>,
+    /// File with the key of that certificate.
+    pub ssl_key_location: Option<String>,
+    /// Copies of every message; 3 unless set.
+    pub replication_factor: Option<i32>,
+    /// Copies that must be written before an acknowledgement; 2 unless set.
+    pub min_insync_replicas: Option<i32>,
+    /// What the names of the topics begin with.
+    pub topic_prefix: String,
+}
+
+impl Default for KafkaConfig {
+    fn default() -> Self {
+        Self {
+            bootstrap: None,
+            security_protocol: SecurityProtocol::default(),
+            sasl_mechanism: None,
+            sasl_username: None,
+            sasl_password: None,
+            ssl_ca_location: None,
+            ssl_certificate_location: None,
+            ssl_key_location: None,
+            replication_factor: None,
+            min_insync_replicas: None,
+            topic_prefix: default_prefix(),
+        }
+    }
+}
+
+impl KafkaConfig {
+    /// A broker of one node, where one copy is all there can be.
+    pub fn single_node(bootstrap: impl Into<String>) -> Self {
+        Self {
+            bootstrap: Some(bootstrap.into()),
+            replication_factor: Some(1),
+            min_insync_replicas: Some(1),
+            ..Self::default()
+        }
+    }
+
+    /// The address, or what to do without one.
+    pub(crate) fn address(&self) -> Result<&str, KafkaError> {
+        match self.bootstrap.as_deref().map(str::trim) {
+            Some(address) if !address.is_empty() => Ok(address),
+            _ => Err(KafkaError::Configuration {
+                reason: "no bootstrap address: set `bootstrap` to host:port of a broker".to_owned(),
+            }),
+        }
+    }
+
+    pub(crate) fn replication(&self) -> i32 {
+        self.replication_factor.unwrap_or(CLUSTER_REPLICATION)
+    }
+
+    pub(crate) fn min_insync(&self) -> i32 {
+        self.min_insync_replicas.unwrap_or(CLUSTER_MIN_INSYNC)
+    }
+
+    /// The settings of the connection, as the client library names them.
+    pub(crate) fn connection(&self) -> Result<Vec<(&'static str, String)>, KafkaError> {
+        self.check_security()?;
+        let mut settings = vec![("bootstrap.servers", self.address()?.to_owned())];
+        if self.security_protocol != SecurityProtocol::Plaintext {
+            settings.push(("security.protocol", self.security_protocol.name().to_owned()));
+        }
+        let mut set = |name, value: Option<String>| {
+            if let Some(value) = value {
+                settings.push((name, value));
+            }
+        };
+        set("sasl.mechanism", self.sasl_mechanism.map(|mechanism| mechanism.name().to_owned()));
+        set("sasl.username", self.sasl_username.clone());
+        set("sasl.password", self.sasl_password.as_ref().map(|secret| secret.0.clone()));
+        set("ssl.ca.location", self.ssl_ca_location.clone());
+        set("ssl.certificate.location", self.ssl_certificate_location.clone());
+        set("ssl.key.location", self.ssl_key_location.clone());
+        Ok(settings)
+    }
+
+    fn check_security(&self) -> Result<(), KafkaError> {
+        let asked = if self.security_protocol != SecurityProtocol::Plaintext {
+            Some("security_protocol")
+        } else if self.sasl_mechanism.is_some()
+            || self.sasl_username.is_some()
+            || self.sasl_password.is_some()
+        {
+            Some("sasl_*")
+        } else if self.ssl_ca_location.is_some()
+            || self.ssl_certificate_location.is_some()
+            || self.ssl_key_location.is_some()
+        {
+            Some("ssl_*")
+        } else {
+            None
+        };
+        let Some(setting) = asked else { return Ok(()) };
+        if cfg!(not(feature = "tls")) {
+            return Err(KafkaError::NeedsTls { setting });
+        }
+        if self.security_protocol == SecurityProtocol::Plaintext {
+            // Credentials that are configured and not used would be a false comfort.
+            let reason = format!("{setting} is set, but security_protocol is plaintext");
+            return Err(KafkaError::Configuration { reason });
+        }
+        let complete =
+            self.sasl_mechanism.is_some() && self.sasl_username.is_some() && self.sasl_password.is_some();
+        if self.security_protocol.has_sasl() && !complete {
+            let reason = "SASL needs sasl_mechanism, sasl_username and sasl_password".to_owned();
+            return Err(KafkaError::Configuration { reason });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Reading as one of several instances that share a topic.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::types::RDKafkaErrorCode as Code;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::client::{self, Logs};
+use crate::config::KafkaConfig;
+use crate::error::KafkaError;
+use crate::poll::{Poller, poll_error};
+use crate::record::Record;
+
+/// What became of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// The cluster has the offsets.
+    Committed,
+    /// Some partitions went to another instance, which will read their records again.
+    OwnershipLost,
+}
+
+/// A member of a consumer group.
+pub struct GroupConsumer {
+    poller: Poller<Logs>,
+    topics: String,
+    bootstrap: String,
+}
+
+impl std::fmt::Debug for GroupConsumer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GroupConsumer").field("topics", &self.topics).finish_non_exhaustive()
+    }
+}
+
+impl GroupConsumer {
+    /// Joins a group that reads these topics, from the beginning where nothing was committed yet.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration does not hold together.
+    pub fn new(config: &KafkaConfig, group: &str, topics: &[&str]) -> Result<Self, KafkaError> {
+        let bootstrap = config.address()?.to_owned();
+        let mut settings = client::base(config)?;
+        settings
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("partition.assignment.strategy", "range")
+            .set("session.timeout.ms", "10000")
+            .set("heartbeat.interval.ms", "1000")
+            // Bounds what one instance holds in memory.
+            .set("queued.max.messages.kbytes", "65536");
+        let failed = |error| KafkaError::from_client(&error, &bootstrap, "create a consumer");
+        let consumer: BaseConsumer<Logs> = settings.create_with_context(Logs).map_err(failed)?;
+        consumer.subscribe(topics).map_err(failed)?;
+        Ok(Self { poller: Poller::new(consumer), topics: topics.join(", "), bootstrap })
+    }
+
+    /// Reads up to `max_messages`, waiting up to `max_wait` for the first. Nothing is lost when the
+    /// future is dropped: the next call returns what this one has read.
+    ///
+    /// # Errors
+    ///
+    /// See [`KafkaError::is_retryable`] for whether to call again.
+    pub async fn poll_batch(
+        &mut self,
+        max_messages: usize,
+        max_wait: Duration,
+    ) -> Result<Vec<Record>, KafkaError> {
+        let polled = self.poller.poll(max_messages, max_wait).await;
+        polled.map_err(|error| poll_error(&error, &self.bootstrap, &self.topics))
+    }
+
+    /// Commits the next offsets to read. Partitions that this instance no longer has are left out.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster does not take them. Records are processed at least once, so a caller may go on.
+    pub async fn commit(&self, offsets: &[(&str, i32, i64)]) -> Result<CommitOutcome, KafkaError> {
+        let offsets: Vec<_> = offsets.iter().map(|(t, p, next)| ((*t).to_owned(), *p, *next)).collect();
+        let (consumer, bootstrap) = (Arc::clone(&self.poller.consumer), self.bootstrap.clone());
+        client::blocking("commit", move || commit(&consumer, &offsets, &bootstrap)).await
+    }
+
+    /// The partitions that this instance has now.
+    ///
+    /// # Errors
+    ///
+    /// When the client has failed for good.
+    pub fn assignment(&self) -> Result<Vec<(String, i32)>, KafkaError> {
+        let failed = |error| KafkaError::from_client(&error, &self.bootstrap, "read the assignment");
+        let assignment = self.poller.consumer.assignment().map_err(failed)?;
+        Ok(assignment.elements().iter().map(|e| (e.topic().to_owned(), e.partition())).collect())
+    }
+
+    /// Leaves the group, so that others take over at once.
+    pub async fn close(self) {
+        self.poller.close().await;
+    }
+}
+
+fn commit(
+    consumer: &BaseConsumer<Logs>,
+    offsets: &[(String, i32, i64)],
+    bootstrap: &str,
+) -> Result<CommitOutcome, KafkaError> {
+    let failed = |error| KafkaError::from_client(&error, bootstrap, "commit");
+    let owned = consumer.assignment().map_err(failed)?;
+    let mut list = TopicPartitionList::with_capacity(offsets.len());
+    for (topic, partition, next) in offsets {
+        if owned.find_partition(topic, *partition).is_some() {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*next)).map_err(failed)?;
+        }
+    }
+    let all_owned = list.count() == offsets.len();
+    if list.count() > 0
+        && let Err(error) = consumer.commit(&list, CommitMode::Sync)
+    {
+        let lost = matches!(
+            error.rdkafka_error_code(),
+            Some(Code::IllegalGeneration | Code::UnknownMemberId | Code::RebalanceInProgress)
+        );
+        if !lost {
+            return Err(failed(error));
+        }
+        tracing::warn!(%error, "offsets were not committed, their records will be read again");
+        return Ok(CommitOutcome::OwnershipLost);
+    }
+    Ok(if all_owned { CommitOutcome::Committed } else { CommitOutcome::OwnershipLost })
+}

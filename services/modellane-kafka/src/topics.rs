@@ -1,0 +1,260 @@
+//! The product's topics: their names, and what they must be like for the product's promises to hold.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+use crate::client::{self, Logs, REQUEST_TIMEOUT};
+use crate::config::KafkaConfig;
+use crate::error::KafkaError;
+
+/// Usage events from the collectors, with the default prefix.
+pub const USAGE_TOPIC: &str = "modellane.usage.v1";
+/// Judged events from the processors, with the default prefix.
+pub const JUDGED_TOPIC: &str = "modellane.judged.v1";
+/// Intents, with the default prefix.
+pub const INTENTS_TOPIC: &str = "modellane.intents.v1";
+/// Pointers to context versions, with the default prefix.
+pub const CONTEXT_TOPIC: &str = "modellane.context.v1";
+/// What was rejected, without content, with the default prefix.
+pub const REJECTS_TOPIC: &str = "modellane.rejects.v1";
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// An outage over a long weekend must not lose events.
+const MIN_RETENTION_MS: i64 = 7 * DAY_MS;
+
+/// What topics are created with.
+const RETENTION_MS: i64 = 14 * DAY_MS;
+
+/// Kept for ever.
+const UNLIMITED: i64 = -1;
+
+/// A topic of the product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Usage events from the collectors.
+    Usage,
+    /// Judged events from the processors.
+    Judged,
+    /// Intents.
+    Intents,
+    /// Pointers to context versions; its offsets are the versions, so it has one partition for ever.
+    Context,
+    /// What was rejected, without content.
+    Rejects,
+}
+
+impl Topic {
+    /// All topics.
+    pub const ALL: [Self; 5] = [Self::Usage, Self::Judged, Self::Intents, Self::Context, Self::Rejects];
+
+    /// The name on a cluster whose topics begin with `prefix`.
+    pub fn name(self, prefix: &str) -> String {
+        let name = match self {
+            Self::Usage => "usage",
+            Self::Judged => "judged",
+            Self::Intents => "intents",
+            Self::Context => "context",
+            Self::Rejects => "rejects",
+        };
+        format!("{prefix}.{name}.v1")
+    }
+
+    fn partitions(self, asked: i32) -> i32 {
+        if self == Self::Context { 1 } else { asked }
+    }
+
+    fn retention_ms(self) -> i64 {
+        if self == Self::Context { UNLIMITED } else { RETENTION_MS }
+    }
+}
+
+/// Creates the topics that are missing, with `partitions` each where that is free to choose, and checks
+/// those that exist.
+///
+/// # Errors
+///
+/// Within about ten seconds [`KafkaError::Unreachable`] when no broker answers;
+/// [`KafkaError::TopicUnsuitable`] when a topic has a setting that could lose data.
+pub async fn ensure_topics(config: &KafkaConfig, partitions: i32) -> Result<(), KafkaError> {
+    let bootstrap = config.address()?.to_owned();
+    let failed = |error| KafkaError::from_client(&error, &bootstrap, "manage topics");
+    let admin: AdminClient<Logs> = client::base(config)?.create_with_context(Logs).map_err(failed)?;
+    let admin = Arc::new(admin);
+    let existing = existing(&admin, &bootstrap).await?;
+    let mut present = Vec::new();
+    let mut missing = Vec::new();
+    for topic in Topic::ALL {
+        let name = topic.name(&config.topic_prefix);
+        match existing.get(&name) {
+            Some(layout) => {
+                check_layout(topic, &name, *layout, config)?;
+                present.push((topic, name));
+            }
+            None => missing.push((topic, name)),
+        }
+    }
+    check_settings(&admin, &present, config, &bootstrap).await?;
+    create(&admin, &missing, partitions, config, &bootstrap).await
+}
+
+/// Partitions, and the smallest number of copies of any of them.
+#[derive(Clone, Copy)]
+struct Layout {
+    partitions: usize,
+    copies: usize,
+}
+
+async fn existing(
+    admin: &Arc<AdminClient<Logs>>,
+    bootstrap: &str,
+) -> Result<HashMap<String, Layout>, KafkaError> {
+    let (admin, bootstrap) = (Arc::clone(admin), bootstrap.to_owned());
+    client::blocking("list topics", move || {
+        let failed = |error| KafkaError::from_client(&error, &bootstrap, "list topics");
+        let metadata = admin.inner().fetch_metadata(None, REQUEST_TIMEOUT).map_err(failed)?;
+        let layouts = metadata.topics().iter().map(|topic| {
+            let copies = topic.partitions().iter().map(|p| p.replicas().len()).min().unwrap_or(0);
+            (topic.name().to_owned(), Layout { partitions: topic.partitions().len(), copies })
+        });
+        Ok(layouts.collect())
+    })
+    .await
+}
+
+fn unsuitable(topic: &str, setting: &'static str, found: impl ToString, needed: impl ToString) -> KafkaError {
+    KafkaError::TopicUnsuitable {
+        topic: topic.to_owned(),
+        setting,
+        found: found.to_string(),
+        needed: needed.to_string(),
+    }
+}
+
+fn check_layout(topic: Topic, name: &str, layout: Layout, config: &KafkaConfig) -> Result<(), KafkaError> {
+    if topic == Topic::Context && layout.partitions != 1 {
+        return Err(unsuitable(name, "partitions", layout.partitions, 1));
+    }
+    let needed = config.replication();
+    if i64::try_from(layout.copies).unwrap_or(i64::MAX) < i64::from(needed) {
+        return Err(unsuitable(name, "replication factor", layout.copies, format!("at least {needed}")));
+    }
+    Ok(())
+}
+
+async fn check_settings(
+    admin: &AdminClient<Logs>,
+    topics: &[(Topic, String)],
+    config: &KafkaConfig,
+    bootstrap: &str,
+) -> Result<(), KafkaError> {
+    if topics.is_empty() {
+        return Ok(());
+    }
+    let wanted: Vec<_> = topics.iter().map(|(_, name)| ResourceSpecifier::Topic(name)).collect();
+    let failed = |error| KafkaError::from_client(&error, bootstrap, "read topic settings");
+    let described = admin.describe_configs(&wanted, &options()).await.map_err(failed)?;
+    for ((topic, name), described) in topics.iter().zip(described) {
+        let described =
+            described.map_err(|code| KafkaError::from_code(code, bootstrap, "read topic settings"))?;
+        let value = |setting: &str| described.get(setting).and_then(|entry| entry.value.as_deref());
+        check_values(*topic, name, value, config)?;
+    }
+    Ok(())
+}
+
+/// Checks the settings that a promise rests on. One that the cluster does not tell is not judged.
+fn check_values<'a>(
+    topic: Topic,
+    name: &str,
+    value: impl Fn(&str) -> Option<&'a str>,
+    config: &KafkaConfig,
+) -> Result<(), KafkaError> {
+    let number = |setting: &str| value(setting).and_then(|value| value.parse::<i64>().ok());
+    if let Some(found) = number("retention.ms")
+        && found != UNLIMITED
+    {
+        if topic == Topic::Context {
+            return Err(unsuitable(name, "retention.ms", found, "-1 (for ever)"));
+        }
+        if found < MIN_RETENTION_MS {
+            return Err(unsuitable(
+                name,
+                "retention.ms",
+                found,
+                format!("at least {MIN_RETENTION_MS} (7 days)"),
+            ));
+        }
+    }
+    if let Some(found) = number("retention.bytes")
+        && found != UNLIMITED
+    {
+        return Err(unsuitable(name, "retention.bytes", found, "-1 (no limit)"));
+    }
+    if let Some(found) = value("cleanup.policy")
+        && found != "delete"
+    {
+        return Err(unsuitable(name, "cleanup.policy", found, "delete"));
+    }
+    if value("unclean.leader.election.enable") == Some("true") {
+        return Err(unsuitable(name, "unclean.leader.election.enable", "true", "false"));
+    }
+    let needed = config.min_insync();
+    match number("min.insync.replicas") {
+        Some(found) if found < i64::from(needed) => {
+            Err(unsuitable(name, "min.insync.replicas", found, format!("at least {needed}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn create(
+    admin: &AdminClient<Logs>,
+    topics: &[(Topic, String)],
+    partitions: i32,
+    config: &KafkaConfig,
+    bootstrap: &str,
+) -> Result<(), KafkaError> {
+    if topics.is_empty() {
+        return Ok(());
+    }
+    let min_insync = config.min_insync().to_string();
+    let retentions: Vec<_> = topics.iter().map(|(topic, _)| topic.retention_ms().to_string()).collect();
+    let new: Vec<_> = topics
+        .iter()
+        .zip(&retentions)
+        .map(|((topic, name), retention)| {
+            let copies = TopicReplication::Fixed(config.replication());
+            NewTopic::new(name, topic.partitions(partitions), copies)
+                .set("cleanup.policy", "delete")
+                .set("retention.ms", retention)
+                .set("retention.bytes", "-1")
+                .set("min.insync.replicas", &min_insync)
+                .set("unclean.leader.election.enable", "false")
+        })
+        .collect();
+    let failed = |error| KafkaError::from_client(&error, bootstrap, "create topics");
+    for result in admin.create_topics(&new, &options()).await.map_err(failed)? {
+        match result {
+            // Another instance that starts at the same time was quicker.
+            Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
+            Err((topic, Code::InvalidReplicationFactor)) => {
+                let needed = "as many brokers as replication_factor says";
+                return Err(unsuitable(&topic, "replication factor", config.replication(), needed));
+            }
+            Err((_, code)) => return Err(KafkaError::from_code(code, bootstrap, "create topics")),
+        }
+    }
+    tracing::info!(topics = topics.len(), "created kafka topics");
+    Ok(())
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT))
+}
+
+#[cfg(test)]
+mod tests;
