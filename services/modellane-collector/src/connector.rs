@@ -85,6 +85,17 @@ pub trait Records {
     fn null_label(&mut self, field: &'static str);
 }
 
+/// Part of a fetch that the vendor delivers in pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Scope of the fetch, equal on all its pages.
+    pub scope: NaturalKey,
+    /// Number of this page, from 1.
+    pub number: u32,
+    /// Whether the vendor says that no page follows.
+    pub last: bool,
+}
+
 /// One vendor format.
 pub trait Connector: Send + Sync {
     /// What the source is.
@@ -93,4 +104,28 @@ pub trait Connector: Send + Sync {
     /// Reads a payload. Good records go in whatever their neighbours look like; an unreadable payload is
     /// one rejection at the index where reading stopped.
     fn read(&self, payload: &Payload<'_>, records: &mut dyn Records);
+
+    /// Which page of which fetch the payload is; `None` where a payload stands for itself.
+    fn page(&self, _payload: &Payload<'_>) -> Option<Page> {
+        None
+    }
+
+    /// The format as a sequence of JSON records, if it is one whose records do not depend on each other:
+    /// then a file of any size is read record by record. Other payloads are held in memory whole.
+    fn json_records(&self) -> Option<&dyn JsonRecords> {
+        None
+    }
+}
+
+/// A format of independent JSON records: NDJSON, an array, or a wrapper object around an array.
+pub trait JsonRecords: Send + Sync {
+    /// Names under which a wrapper object holds the array.
+    fn array_keys(&self) -> &'static [&'static str];
+
+    /// Reads one record. `payload.bytes` is the record, already known to be UTF-8 and of bounded size.
+    fn read_record(&self, index: u64, record: &str, payload: &Payload<'_>, records: &mut dyn Records);
+
+    /// The natural key alone, at a fraction of the cost of reading the record; `None` if it has none.
+    /// Intake looks for repeated keys before it reads, because the last row of a key is the one that counts.
+    fn natural_key(&self, record: &str, key: &LakeKey) -> Option<NaturalKey>;
 }

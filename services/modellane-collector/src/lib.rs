@@ -1,1 +1,25 @@
 //! Receives and imports vendor exports, normalizes them and publishes usage events.
+//!
+//! The way of a record: bytes → [`Connector`] (one vendor format; pure) → [`Draft`] → [`Intake`] (ids,
+//! ordinals, repeats) → [`modellane_event::UsageEvent`] → topic. Every record goes this way, whether it came
+//! over HTTP or from a file. Whoever sends records is told that they are accepted only after the broker has
+//! acknowledged every one of them.
+//!
+//! The crate refuses:
+//! - to keep what it was not told to read: connectors declare the fields they take, everything else is skipped
+//!   at the parser;
+//! - sources that exist to carry prompts or completions (see [`connectors::refused`]);
+//! - to repeat a value of a payload in an error, a reply, a log or a metric: a [`Rejection`] holds a reason,
+//!   the name of an allowed field and a length;
+//! - clear account identifiers: they are keyed hashes before anything leaves a connector.
+
+pub mod connector;
+pub mod connectors;
+pub(crate) mod framing;
+pub(crate) mod json;
+pub mod model_names;
+pub mod natural_key;
+
+pub use connector::{Connector, Draft, JsonRecords, Page, Payload, Records, Rejection, SourceSpec};
+pub use model_names::ModelName;
+pub use natural_key::NaturalKey;

@@ -16,13 +16,11 @@ impl NaturalKey {
         Self(String::new())
     }
 
-    /// Adds an id of the vendor's making.
+    /// Adds an id of the vendor's making. Ids have digits and words do not: a text with a part of more than
+    /// four letters alone is hashed, unless it opens with a prefix that vendors write before ids.
     #[must_use]
     pub fn id(self, key: &LakeKey, text: &str) -> Self {
-        let plain = !text.is_empty()
-            && text.len() <= READABLE
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
-        if plain { self.part(text) } else { self.hashed(key, text) }
+        if looks_like_id(text) { self.part(text) } else { self.hashed(key, text) }
     }
 
     /// Adds a text that a person may have written, always hashed.
@@ -70,8 +68,57 @@ impl NaturalKey {
     }
 }
 
+/// Words that vendors put before an id.
+const ID_PREFIXES: [&str; 6] = ["chatcmpl", "cmpl", "resp", "trace", "batch", "embd"];
+
+fn looks_like_id(text: &str) -> bool {
+    if text.is_empty() || text.len() > READABLE {
+        return false;
+    }
+    text.split(['.', '_', ':', '-']).enumerate().all(|(position, part)| {
+        part.bytes().all(|b| b.is_ascii_alphanumeric())
+            && (part.len() <= 4
+                || part.bytes().any(|b| b.is_ascii_digit())
+                || part.bytes().all(|b| b.is_ascii_hexdigit())
+                || (position == 0 && ID_PREFIXES.contains(&part)))
+    })
+}
+
 impl Default for NaturalKey {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(text: &str) -> String {
+        let key = LakeKey::new([3; 32]);
+        NaturalKey::new().id(&key, text).label(&key).to_string()
+    }
+
+    #[test]
+    fn ids_stay_readable() {
+        for id in ["r1", "req_011A", "chatcmpl-9f2", "3f0c1f9e-6f5f-4c1a-9a7e-1d2f3a4b5c6d", "1794214862123"] {
+            assert_eq!(rendered(id), id);
+        }
+    }
+
+    #[test]
+    fn what_a_person_may_have_written_is_hashed() {
+        for text in ["CANARY-PROMPT-xyz-0001", "fix-the-login", "", "with space 1", &"1".repeat(41)] {
+            let key = rendered(text);
+            assert!(key.starts_with('#') && key.len() == 17, "{key}");
+        }
+    }
+
+    #[test]
+    fn the_first_row_has_no_ordinal() {
+        let key = LakeKey::new([3; 32]);
+        let base = NaturalKey::new().id(&key, "r1");
+        assert_eq!(base.clone().ordinal(0), base);
+        assert_eq!(base.ordinal(2).label(&key).as_str(), "r1|+2");
     }
 }

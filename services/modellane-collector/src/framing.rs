@@ -1,0 +1,459 @@
+//! Finds the records of a JSON payload: NDJSON, concatenated objects, an array, or wrapper objects around
+//! an array. Works on bytes, so that one broken record costs itself and nothing else, and on a window of a
+//! stream, so that a file of any size is cut without being held.
+
+use memchr::{memchr, memchr2};
+
+/// Longest record. No vendor's row comes near; rows that carry content may.
+pub(crate) const MAX_RECORD: usize = 4 << 20;
+/// Deepest nesting of a record.
+pub(crate) const MAX_DEPTH: u32 = 64;
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// What the framer found at its position.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step<'a> {
+    /// A record's bytes.
+    Record(&'a [u8]),
+    /// Something that is no record.
+    Broken(Fault, usize),
+    /// The window ends before the record does: drop what was consumed, append more, ask again.
+    NeedMore,
+    /// Nothing is left.
+    End,
+}
+
+/// Why there is no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The payload or line ends in the middle.
+    Truncated,
+    /// Longer than [`MAX_RECORD`].
+    TooLarge,
+    /// Nested deeper than [`MAX_DEPTH`].
+    TooDeep,
+    /// Not JSON.
+    Malformed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Between top-level values.
+    Top,
+    /// Between the elements of the array of records, inside a wrapper object or not.
+    Elements { wrapped: bool },
+    /// In a wrapper object, behind its array.
+    Tail,
+    /// In a line that is no JSON and over the limit.
+    LongLine,
+}
+
+/// A cursor over a payload or a window of one.
+#[derive(Debug)]
+pub(crate) struct Framer {
+    array_keys: &'static [&'static str],
+    place: Place,
+    /// A record over the limit, or a wrapper's tail, that is being passed over.
+    skipping: Option<Scan>,
+    skipped: usize,
+    position: usize,
+    started: bool,
+}
+
+impl Framer {
+    /// Starts in front of a payload. `array_keys` name the arrays of records in wrapper objects.
+    pub(crate) fn new(array_keys: &'static [&'static str]) -> Self {
+        Self { array_keys, place: Place::Top, skipping: None, skipped: 0, position: 0, started: false }
+    }
+
+    /// Bytes of the window that are behind the framer. The caller may drop them with [`Self::dropped`].
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The caller has dropped the bytes behind the framer from the front of the window.
+    pub(crate) fn dropped(&mut self) {
+        self.position = 0;
+    }
+
+    /// The next record of the window; `last` says that nothing follows the window.
+    pub(crate) fn step<'a>(&mut self, window: &'a [u8], last: bool) -> Step<'a> {
+        if !self.started {
+            if window.len() < BOM.len() && !last {
+                return Step::NeedMore;
+            }
+            self.started = true;
+            if window.starts_with(BOM) {
+                self.position = BOM.len();
+            }
+        }
+        loop {
+            if let Some(step) = self.pass_over(window, last) {
+                return step;
+            }
+            let found = match self.place {
+                Place::Top => self.top(window, last),
+                Place::Elements { wrapped } => self.element(window, last, wrapped),
+                Place::Tail => {
+                    self.skipping = Some(Scan::inside(1));
+                    None
+                }
+                Place::LongLine => self.long_line(window, last),
+            };
+            if let Some(step) = found {
+                return step;
+            }
+        }
+    }
+
+    /// Between top-level values: an object is a record or a wrapper, an array holds records.
+    fn top<'a>(&mut self, window: &'a [u8], last: bool) -> Option<Step<'a>> {
+        self.skip_separators(window);
+        let rest = &window[self.position..];
+        match rest.first() {
+            None => Some(if last { Step::End } else { Step::NeedMore }),
+            Some(b'[') => {
+                self.position += 1;
+                self.place = Place::Elements { wrapped: false };
+                None
+            }
+            Some(b'{') => self.object(rest, last),
+            Some(_) => self.garbage(rest, last),
+        }
+    }
+
+    fn object<'a>(&mut self, rest: &'a [u8], last: bool) -> Option<Step<'a>> {
+        let found = find_array(rest, self.array_keys);
+        let end = match found {
+            Found::Array(offset) | Found::Object(offset) | Found::TooDeep(offset) => offset,
+            Found::Incomplete => rest.len(),
+        };
+        if let Some(length) = broken_line(rest)
+            && length < end
+        {
+            self.position += length;
+            return Some(Step::Broken(Fault::Truncated, length));
+        }
+        match found {
+            Found::Array(offset) => {
+                self.position += offset;
+                self.place = Place::Elements { wrapped: true };
+                None
+            }
+            Found::Object(length) => Some(self.record(rest, length)),
+            Found::TooDeep(length) => {
+                self.position += length;
+                Some(Step::Broken(Fault::TooDeep, length))
+            }
+            Found::Incomplete => self.more(rest, last),
+        }
+    }
+
+    fn more<'a>(&mut self, rest: &'a [u8], last: bool) -> Option<Step<'a>> {
+        if rest.len() > MAX_RECORD {
+            self.skipping = Some(Scan::default());
+            return None;
+        }
+        if !last {
+            return Some(Step::NeedMore);
+        }
+        self.position += rest.len();
+        self.place = Place::Top;
+        Some(Step::Broken(Fault::Truncated, rest.len()))
+    }
+
+    /// Between the elements of an array.
+    fn element<'a>(&mut self, window: &'a [u8], last: bool, wrapped: bool) -> Option<Step<'a>> {
+        self.skip_separators(window);
+        let rest = &window[self.position..];
+        match rest.first() {
+            None if last => {
+                self.place = Place::Top;
+                Some(Step::Broken(Fault::Truncated, 0))
+            }
+            None => Some(Step::NeedMore),
+            Some(b']') => {
+                self.position += 1;
+                self.place = if wrapped { Place::Tail } else { Place::Top };
+                None
+            }
+            Some(b'{' | b'[') => {
+                let mut scan = Scan::default();
+                match scan.run(rest) {
+                    Some(length) if scan.deepest > MAX_DEPTH => {
+                        self.position += length;
+                        Some(Step::Broken(Fault::TooDeep, length))
+                    }
+                    Some(length) => Some(self.record(rest, length)),
+                    None => self.more(rest, last),
+                }
+            }
+            Some(_) => self.scalar(rest, last),
+        }
+    }
+
+    /// An element that is no object: no vendor's record, but its neighbours may be.
+    fn scalar<'a>(&mut self, rest: &'a [u8], last: bool) -> Option<Step<'a>> {
+        let length = if rest[0] == b'"' {
+            string_end(rest, 1)
+        } else {
+            rest.iter().position(|b| matches!(b, b',' | b']' | b'{' | b'[' | b'\n')).map(|n| n.max(1))
+        };
+        match length {
+            Some(length) => {
+                self.position += length;
+                Some(Step::Broken(Fault::Malformed, length))
+            }
+            None => self.more(rest, last),
+        }
+    }
+
+    /// Text between top-level values: passed over up to the end of its line.
+    fn garbage<'a>(&mut self, rest: &'a [u8], last: bool) -> Option<Step<'a>> {
+        let Some(length) = memchr(b'\n', rest).or(last.then_some(rest.len())) else {
+            if rest.len() <= MAX_RECORD {
+                return Some(Step::NeedMore);
+            }
+            self.position += rest.len();
+            self.place = Place::LongLine;
+            return Some(Step::Broken(Fault::TooLarge, rest.len()));
+        };
+        self.position += length;
+        Some(Step::Broken(Fault::Malformed, length))
+    }
+
+    /// The rest of a line that was reported already.
+    fn long_line<'a>(&mut self, window: &'a [u8], last: bool) -> Option<Step<'a>> {
+        let rest = &window[self.position..];
+        match memchr(b'\n', rest) {
+            Some(length) => {
+                self.position += length;
+                self.place = Place::Top;
+                None
+            }
+            None => {
+                self.position += rest.len();
+                Some(if last { Step::End } else { Step::NeedMore })
+            }
+        }
+    }
+
+    fn record<'a>(&mut self, rest: &'a [u8], length: usize) -> Step<'a> {
+        self.position += length;
+        if length > MAX_RECORD {
+            return Step::Broken(Fault::TooLarge, length);
+        }
+        Step::Record(&rest[..length])
+    }
+
+    /// Goes on with what is being passed over. `None` when nothing is, or when a wrapper's tail has ended.
+    fn pass_over<'a>(&mut self, window: &'a [u8], last: bool) -> Option<Step<'a>> {
+        let scan = self.skipping.as_mut()?;
+        let rest = &window[self.position..];
+        let end = scan.run(rest);
+        let passed = end.unwrap_or(rest.len());
+        self.position += passed;
+        self.skipped += passed;
+        if end.is_none() && !last {
+            return Some(Step::NeedMore);
+        }
+        let (deepest, length) = (scan.deepest, std::mem::take(&mut self.skipped));
+        self.skipping = None;
+        let tail = self.place == Place::Tail;
+        if tail || end.is_none() {
+            self.place = Place::Top;
+        }
+        match end {
+            Some(_) if tail => None,
+            None if tail => Some(Step::Broken(Fault::Truncated, 0)),
+            _ if length > MAX_RECORD => Some(Step::Broken(Fault::TooLarge, length)),
+            _ if deepest > MAX_DEPTH => Some(Step::Broken(Fault::TooDeep, length)),
+            _ => Some(Step::Broken(Fault::Truncated, length)),
+        }
+    }
+
+    fn skip_separators(&mut self, window: &[u8]) {
+        let rest = &window[self.position..];
+        let gap = rest.iter().position(|b| !b.is_ascii_whitespace() && *b != b',');
+        self.position += gap.unwrap_or(rest.len());
+    }
+}
+
+/// Where an object or array ends, across windows.
+#[derive(Debug, Default, Clone, Copy)]
+struct Scan {
+    depth: u32,
+    deepest: u32,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Scan {
+    fn inside(depth: u32) -> Self {
+        Self { depth, deepest: depth, ..Self::default() }
+    }
+
+    /// Offset behind the bracket that closes the value, or `None` if the bytes end before.
+    fn run(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.in_string {
+                if std::mem::take(&mut self.escaped) {
+                    at += 1;
+                    continue;
+                }
+                let found = at + memchr2(b'"', b'\\', &bytes[at..])?;
+                self.escaped = bytes[found] == b'\\';
+                self.in_string = self.escaped;
+                at = found + 1;
+                continue;
+            }
+            match bytes[at] {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => {
+                    self.depth += 1;
+                    self.deepest = self.deepest.max(self.depth);
+                }
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        None
+    }
+}
+
+enum Found {
+    /// Offset behind the bracket that opens the array of records.
+    Array(usize),
+    /// Length of an object without such an array.
+    Object(usize),
+    /// Length of an object that is nested too deep.
+    TooDeep(usize),
+    Incomplete,
+}
+
+/// Walks the keys of the object at the start of `bytes`.
+fn find_array(bytes: &[u8], array_keys: &[&str]) -> Found {
+    let mut fields = Fields::new(bytes);
+    loop {
+        match fields.next() {
+            Next::Field { key, value } => {
+                if bytes.get(value) == Some(&b'[') && array_keys.iter().any(|name| name.as_bytes() == key) {
+                    return Found::Array(value + 1);
+                }
+            }
+            Next::End(length) if fields.deepest > MAX_DEPTH => return Found::TooDeep(length),
+            Next::End(length) => return Found::Object(length),
+            Next::Incomplete => return Found::Incomplete,
+        }
+    }
+}
+
+/// Walks the fields of an object without looking into their values.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    deepest: u32,
+}
+
+enum Next<'a> {
+    /// A key, raw, and where its value starts.
+    Field { key: &'a [u8], value: usize },
+    /// Length of the object.
+    End(usize),
+    Incomplete,
+}
+
+impl<'a> Fields<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 1, deepest: 1 }
+    }
+
+    fn next(&mut self) -> Next<'a> {
+        loop {
+            match self.bytes.get(self.at) {
+                None => return Next::Incomplete,
+                Some(b'}' | b']') => return Next::End(self.at + 1),
+                Some(b'{' | b'[') => {
+                    let mut scan = Scan::default();
+                    let Some(length) = scan.run(&self.bytes[self.at..]) else { return Next::Incomplete };
+                    self.deepest = self.deepest.max(scan.deepest + 1);
+                    self.at += length;
+                }
+                Some(b'"') => {
+                    let Some(length) = string_end(&self.bytes[self.at..], 1) else { return Next::Incomplete };
+                    let key = &self.bytes[self.at + 1..self.at + length - 1];
+                    self.at += length;
+                    let Some(colon) = self.token(self.at) else { return Next::Incomplete };
+                    if self.bytes[colon] == b':' {
+                        let Some(value) = self.token(colon + 1) else { return Next::Incomplete };
+                        self.at = value;
+                        return Next::Field { key, value };
+                    }
+                }
+                Some(_) => self.at += 1,
+            }
+        }
+    }
+
+    fn token(&self, from: usize) -> Option<usize> {
+        self.bytes[from..].iter().position(|b| !b.is_ascii_whitespace()).map(|gap| from + gap)
+    }
+}
+
+/// The value of a field of the payload's outermost object, such as the period behind an array of records.
+/// `None` if there is none or the payload ends before the field does.
+pub(crate) fn outer_field<'a>(payload: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let payload = payload.strip_prefix(BOM).unwrap_or(payload).trim_ascii_start();
+    if payload.first() != Some(&b'{') {
+        return None;
+    }
+    let mut fields = Fields::new(payload);
+    loop {
+        match fields.next() {
+            Next::Field { key, value } if key == name.as_bytes() => {
+                let rest = &payload[value..];
+                let length = match rest.first()? {
+                    b'{' | b'[' => Scan::default().run(rest)?,
+                    b'"' => string_end(rest, 1)?,
+                    _ => rest.iter().position(|b| matches!(b, b',' | b'}'))?,
+                };
+                return Some(&rest[..length]);
+            }
+            Next::Field { .. } => {}
+            Next::End(_) | Next::Incomplete => return None,
+        }
+    }
+}
+
+/// Offset behind the quote that closes a string whose text starts at `from`.
+fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let found = at + memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes[found] == b'"' {
+            return Some(found + 1);
+        }
+        at = found + 2;
+    }
+}
+
+/// Length of the first line if it opens an object that it does not close, and the next line opens another:
+/// then the lines are records and this one is broken. A pretty-printed object goes on with white space or
+/// a key instead, a wrapped array with an element behind `[` or `,`.
+fn broken_line(bytes: &[u8]) -> Option<usize> {
+    let length = memchr(b'\n', bytes)?;
+    let line = bytes[..length].trim_ascii_end();
+    let next = bytes[length + 1..].first()?;
+    (*next == b'{' && line.len() > 1 && !line.ends_with(b"[") && !line.ends_with(b",") && !line.ends_with(b":"))
+        .then_some(length)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+
+/// Frames a payload whole, and again through windows of every small size; both must agree.
+fn frames(payload: &[u8]) -> Vec<Result<Vec<u8>, Fault>> {
+    let whole = windowed(payload, payload.len().max(1));
+    for size in [1, 2, 3, 7, 64] {
+        assert_eq!(windowed(payload, size), whole, "window of {size}");
+    }
+    whole
+}
+
+fn windowed(payload: &[u8], size: usize) -> Vec<Result<Vec<u8>, Fault>> {
+    let mut framer = Framer::new(&["data", "rows"]);
+    let (mut window, mut found, mut chunks) = (Vec::new(), Vec::new(), payload.chunks(size));
+    let mut last = false;
+    loop {
+        match framer.step(&window, last) {
+            Step::Record(record) => found.push(Ok(record.to_vec())),
+            Step::Broken(fault, _) => found.push(Err(fault)),
+            Step::End => return found,
+            Step::NeedMore => {
+                window.drain(..framer.position());
+                framer.dropped();
+                match chunks.next() {
+                    Some(chunk) => window.extend_from_slice(chunk),
+                    None => last = true,
+                }
+            }
+        }
+    }
+}
+
+fn record(text: &str) -> Result<Vec<u8>, Fault> {
+    Ok(text.as_bytes().to_vec())
+}
+
+#[test]
+fn every_container_gives_the_same_records() {
+    let expected = vec![record(r#"{"a":1}"#), record(r#"{"b":"]},{"}"#)];
+    for payload in [
+        "{\"a\":1}\n{\"b\":\"]},{\"}\n",
+        "{\"a\":1}\r\n{\"b\":\"]},{\"}",
+        "\u{feff}{\"a\":1}{\"b\":\"]},{\"}",
+        "[{\"a\":1},{\"b\":\"]},{\"}]",
+        "{\"total\":2,\"x\":{\"data\":[1]},\"data\":[\n{\"a\":1},\n{\"b\":\"]},{\"}\n],\"page\":[1]}",
+        "{\"rows\": [{\"a\":1}]}\n{\"rows\": [{\"b\":\"]},{\"}]}",
+    ] {
+        assert_eq!(frames(payload.as_bytes()), expected, "{payload}");
+    }
+}
+
+#[test]
+fn a_pretty_printed_object_is_one_record() {
+    let payload = "{\n \"a\": 1,\n \"b\": {\n  \"c\": 2\n }\n}\n";
+    assert_eq!(frames(payload.as_bytes()), vec![record(payload.trim())]);
+}
+
+#[test]
+fn a_broken_line_costs_only_itself() {
+    for broken in ["{\"a\":\"x", "{\"a\":{", "{\"a\":1"] {
+        let payload = format!("{{\"n\":1}}\n{broken}\n{{\"n\":2}}\n");
+        assert_eq!(
+            frames(payload.as_bytes()),
+            vec![record("{\"n\":1}"), Err(Fault::Truncated), record("{\"n\":2}")],
+            "{broken}"
+        );
+    }
+    assert_eq!(frames(b"{\"n\":1}\noops\n{\"n\":2}")[1], Err(Fault::Malformed));
+    assert_eq!(frames(b"[{\"n\":1},7,{\"n\":2}]"), vec![record("{\"n\":1}"), Err(Fault::Malformed), record("{\"n\":2}")]);
+}
+
+#[test]
+fn a_cut_at_any_byte_keeps_the_records_before_it() {
+    for payload in [&b"{\"data\":[{\"a\":1},{\"a\":\"\\\"\"}],\"p\":{}}"[..], b"{\"a\":1}\n{\"a\":\"\\\"\"}\n"] {
+        let whole: Vec<_> = frames(payload);
+        for cut in 0..payload.len() {
+            let found = frames(&payload[..cut]);
+            let good: Vec<_> = found.iter().filter(|frame| frame.is_ok()).cloned().collect();
+            assert!(whole.starts_with(&good), "cut at {cut}");
+        }
+    }
+    assert_eq!(frames(b"{\"data\":[{\"a\":1}"), vec![record("{\"a\":1}"), Err(Fault::Truncated)]);
+}
+
+#[test]
+fn an_oversized_or_bottomless_record_is_passed_over() {
+    let long = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_RECORD + 1));
+    let payload = format!("[{{\"n\":1}},{long},{{\"n\":2}}]");
+    let expected = vec![record("{\"n\":1}"), Err(Fault::TooLarge), record("{\"n\":2}")];
+    assert_eq!(windowed(payload.as_bytes(), 1 << 20), expected);
+    let lines = format!("{{\"n\":1}}\n{long}\n{{\"n\":2}}");
+    assert_eq!(windowed(lines.as_bytes(), 1 << 20), expected);
+    let garbage = format!("{{\"n\":1}}\n{}\n{{\"n\":2}}", "x".repeat(3 * MAX_RECORD));
+    assert_eq!(windowed(garbage.as_bytes(), 1 << 20), expected);
+
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(100), "]".repeat(100));
+    let expected = vec![record("{\"n\":1}"), Err(Fault::TooDeep), record("{\"n\":2}")];
+    assert_eq!(frames(format!("[{{\"n\":1}},{deep},{{\"n\":2}}]").as_bytes()), expected);
+    assert_eq!(frames(format!("{{\"n\":1}}\n{deep}\n{{\"n\":2}}").as_bytes()), expected);
+    let bomb = "{\"a\":".repeat(500_000);
+    assert_eq!(windowed(bomb.as_bytes(), 1 << 20), vec![Err(Fault::Truncated)]);
+}
+
+#[test]
+fn fields_around_the_records_are_found() {
+    let payload = br#"{"data":[{"period":1}],"period":{"start":"}","n":[1]},"page":2}"#;
+    assert_eq!(outer_field(payload, "period"), Some(&br#"{"start":"}","n":[1]}"#[..]));
+    assert_eq!(outer_field(payload, "page"), Some(&b"2"[..]));
+    assert_eq!(outer_field(payload, "none"), None);
+    assert_eq!(outer_field(&payload[..40], "period"), None);
+}
