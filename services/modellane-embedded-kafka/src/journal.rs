@@ -23,9 +23,34 @@ const MAX_TORN: u64 = 256 << 20;
 
 const FILE_NAME: &str = "journal";
 
+/// What the journal needs of a disk; tests put disks in its place that wait or refuse.
+pub(crate) trait Disk: Send {
+    /// Writes all bytes at a position.
+    fn write(&self, bytes: &[u8], position: u64) -> std::io::Result<()>;
+    /// Returns when everything written is on the disk.
+    fn sync(&self) -> std::io::Result<()>;
+    /// Cuts off what follows a position.
+    fn cut(&self, position: u64) -> std::io::Result<()>;
+}
+
+impl Disk for Arc<File> {
+    fn write(&self, bytes: &[u8], position: u64) -> std::io::Result<()> {
+        self.write_all_at(bytes, position)
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        self.sync_data()
+    }
+
+    fn cut(&self, position: u64) -> std::io::Result<()> {
+        self.set_len(position)
+    }
+}
+
 /// An open, locked journal.
 pub(crate) struct Journal {
     file: Arc<File>,
+    disk: Box<dyn Disk>,
     /// Everything before this is on the disk.
     synced: u64,
     /// Whether bytes of a failed write may follow `synced`.
@@ -82,13 +107,15 @@ impl Journal {
         cut_tail(&file, dir, synced, total)?;
         // The name of a new file must survive too, or its first acknowledgements would not.
         file.sync_all().and_then(|()| File::open(dir)?.sync_all()).map_err(storage)?;
-        Ok(Self { file: Arc::new(file), synced, dirty_tail: false })
+        let file = Arc::new(file);
+        let disk = Box::new(Arc::clone(&file));
+        Ok(Self { file, disk, synced, dirty_tail: false })
     }
 
-    /// A journal over any handle, for tests of refusing disks.
+    /// Puts another disk in the place of the file.
     #[cfg(test)]
-    pub(crate) fn over(file: Arc<File>, synced: u64) -> Self {
-        Self { file, synced, dirty_tail: false }
+    pub(crate) fn replace_disk(&mut self, disk: impl Disk + 'static) {
+        self.disk = Box::new(disk);
     }
 
     /// The file, for readers of what is synced.
@@ -106,8 +133,8 @@ impl Journal {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let written = self
             .cut_dirty_tail()
-            .and_then(|()| self.file.write_all_at(bytes, self.synced))
-            .and_then(|()| self.file.sync_data());
+            .and_then(|()| self.disk.write(bytes, self.synced))
+            .and_then(|()| self.disk.sync());
         match written {
             Ok(()) => {
                 self.synced += bytes.len() as u64;
@@ -125,7 +152,7 @@ impl Journal {
 
     fn cut_dirty_tail(&mut self) -> std::io::Result<()> {
         if self.dirty_tail {
-            self.file.set_len(self.synced)?;
+            self.disk.cut(self.synced)?;
             self.dirty_tail = false;
         }
         Ok(())

@@ -103,6 +103,11 @@ impl Log {
             journal.write(&buffer).map_err(storage)?;
             state.apply(head);
         }
+        Self::start(state, journal).map_err(storage)
+    }
+
+    /// Starts the writer of a journal that says `state`.
+    fn start(state: State, journal: Journal) -> std::io::Result<Self> {
         let synced = journal.synced();
         let inner = Inner {
             state,
@@ -121,8 +126,7 @@ impl Log {
         let for_writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
             .name("kafka-journal".into())
-            .spawn(move || Writer { shared: for_writer, journal, failing: false }.run())
-            .map_err(storage)?;
+            .spawn(move || Writer { shared: for_writer, journal, failing: false }.run())?;
         Ok(Self { shared, writer: Mutex::new(Some(writer)) })
     }
 

@@ -95,17 +95,36 @@ fn damage_far_from_the_end_is_not_taken_for_a_torn_tail() {
     assert!(matches!(open(dir.path()), Err(BrokerError::Damaged { position: 0, .. })));
 }
 
+/// A disk that is full: it takes half of what it gets.
+struct Full(Arc<File>);
+
+impl Disk for Full {
+    fn write(&self, bytes: &[u8], position: u64) -> std::io::Result<()> {
+        self.0.write_all_at(&bytes[..bytes.len() / 2], position)?;
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn cut(&self, position: u64) -> std::io::Result<()> {
+        self.0.set_len(position)
+    }
+}
+
 #[test]
 fn a_refused_write_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(dir.path()).unwrap();
     append(&mut journal, b"kept");
+    let synced = journal.synced();
+    let whole = journal.file();
+    journal.replace_disk(Full(journal.file()));
+    assert!(journal.write(&[7; 1000]).is_err());
+    assert_eq!((journal.synced(), std::fs::metadata(file(dir.path())).unwrap().len()), (synced, synced));
+    journal.replace_disk(whole);
+    append(&mut journal, b"after");
     drop(journal);
-    // A handle that may only read stands for a disk that went read-only.
-    let reader = Arc::new(File::open(file(dir.path())).unwrap());
-    let synced = reader.metadata().unwrap().len();
-    let mut journal = Journal::over(reader, synced);
-    assert!(journal.write(b"refused").is_err());
-    assert_eq!(journal.synced(), synced);
-    assert_eq!(open(dir.path()).unwrap().1, [b"kept".to_vec()]);
+    assert_eq!(open(dir.path()).unwrap().1, [b"kept".to_vec(), b"after".to_vec()]);
 }

@@ -1,5 +1,11 @@
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
 use super::*;
 use crate::batch::tests::batch;
+use crate::journal::Disk;
 
 fn new_topic(log: &Log) -> Ticket {
     let topic = Record::TopicCreated { id: 0, name: "t".into(), partitions: 1, configs: vec![] };
@@ -38,50 +44,114 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(produce(&log, 77, 0).0, Err(ResponseError::UnknownProducerId));
 }
 
-#[tokio::test]
-async fn a_refusing_disk_fails_those_who_wait_and_takes_everything_back() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = Log::open(dir.path(), "c".into()).unwrap();
+/// A log over a disk that a test made, with one topic.
+async fn over<D: Disk + 'static>(dir: &Path, disk: impl FnOnce(Arc<File>) -> D) -> Log {
+    let log = Log::open(dir, "c".into()).unwrap();
     log.synced(new_topic(&log)).await.unwrap();
-    log.synced(produce(&log, -1, -1).1).await.unwrap();
     log.finish();
-
-    // The same state over a handle that may only read stands for a disk that is full.
     let mut state = State::default();
-    let journal = Journal::open(dir.path(), |position, payload| {
+    let mut journal = Journal::open(dir, |position, payload| {
         Stored::decode(payload).is_some_and(|stored| state.replay(position, stored))
     })
     .unwrap();
-    let end = journal.synced();
-    drop(journal);
-    let (log, writer) = refusing(dir.path(), state, end);
-    let (base, first) = produce(&log, -1, -1);
-    let (_, second) = produce(&log, -1, -1);
-    assert_eq!(base, Ok(1));
-    let run = std::thread::spawn(move || writer.run());
-    assert_eq!(log.synced(first).await, Err(ResponseError::KafkaStorageError));
-    assert_eq!(log.synced(second).await, Err(ResponseError::KafkaStorageError));
-    assert_eq!(high_watermark(&log), 1);
-    // The offset that was never acknowledged is given out again.
-    assert_eq!(produce(&log, -1, -1).0, Ok(1));
-    log.stop();
-    run.join().unwrap();
-    assert_eq!(std::fs::metadata(dir.path().join("journal")).unwrap().len(), end);
+    journal.replace_disk(disk(journal.file()));
+    Log::start(state, journal).unwrap()
 }
 
-/// A log whose writer may only read, not started yet.
-fn refusing(dir: &Path, state: State, end: u64) -> (Log, Writer) {
-    let file = Arc::new(File::open(dir.join("journal")).unwrap());
-    let inner = Inner { state, queue: vec![], changes: vec![], end, refusals: 0, stopping: false };
-    let shared = Arc::new(Shared {
-        inner: Mutex::new(inner),
-        work: Condvar::new(),
-        progress: watch::Sender::new(Progress { synced: end, refusals: 0, stopped: false }),
-        file: Arc::clone(&file),
-    });
-    let journal = Journal::over(file, end);
-    let writer = Writer { shared: Arc::clone(&shared), journal, failing: false };
-    (Log { shared, writer: Mutex::new(None) }, writer)
+/// A disk whose syncs wait for the test.
+struct Gated {
+    file: Arc<File>,
+    gate: Mutex<mpsc::Receiver<()>>,
+    syncs: Arc<AtomicUsize>,
+}
+
+impl Disk for Gated {
+    fn write(&self, bytes: &[u8], position: u64) -> std::io::Result<()> {
+        self.file.write_all_at(bytes, position)
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        lock(&self.gate).recv().map_err(std::io::Error::other)?;
+        self.syncs.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn cut(&self, position: u64) -> std::io::Result<()> {
+        self.file.set_len(position)
+    }
+}
+
+#[tokio::test]
+async fn an_acknowledgement_waits_for_the_sync_and_shares_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (open, gate) = mpsc::channel();
+    let syncs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&syncs);
+    let log = over(dir.path(), |file| Gated { file, gate: Mutex::new(gate), syncs: counted }).await;
+    let waits = |ticket| tokio::time::timeout(Duration::from_millis(100), log.synced(ticket));
+    let first = produce(&log, -1, -1).1;
+    assert!(waits(first).await.is_err(), "acknowledged before the sync");
+    assert_eq!(high_watermark(&log), 0, "visible before the sync");
+    let later: Vec<_> = (0..50).map(|_| produce(&log, -1, -1).1).collect();
+    open.send(()).unwrap();
+    log.synced(first).await.unwrap();
+    assert_eq!(high_watermark(&log), 1);
+    assert!(waits(later[0]).await.is_err(), "acknowledged by the sync of others");
+    open.send(()).unwrap();
+    for ticket in later {
+        log.synced(ticket).await.unwrap();
+    }
+    assert_eq!((high_watermark(&log), syncs.load(Ordering::SeqCst)), (51, 2));
+}
+
+/// A disk that can be made to refuse.
+struct Fickle {
+    file: Arc<File>,
+    refuses: Arc<AtomicBool>,
+}
+
+impl Disk for Fickle {
+    fn write(&self, bytes: &[u8], position: u64) -> std::io::Result<()> {
+        self.file.write_all_at(bytes, position)
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        match self.refuses.load(Ordering::SeqCst) {
+            true => Err(std::io::ErrorKind::StorageFull.into()),
+            false => self.file.sync_data(),
+        }
+    }
+
+    fn cut(&self, position: u64) -> std::io::Result<()> {
+        self.file.set_len(position)
+    }
+}
+
+#[tokio::test]
+async fn a_refusing_disk_fails_those_who_wait_and_takes_everything_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let refuses = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&refuses);
+    let log = over(dir.path(), |file| Fickle { file, refuses: switch }).await;
+    log.change(|pending| pending.record(Record::Producer { id: 0 })).unwrap();
+    log.synced(produce(&log, 0, 0).1).await.unwrap();
+    let kept = std::fs::metadata(dir.path().join("journal")).unwrap().len();
+
+    refuses.store(true, Ordering::SeqCst);
+    let (base, ticket) = produce(&log, 0, 1);
+    assert_eq!(base, Ok(1));
+    assert_eq!(log.synced(ticket).await, Err(ResponseError::KafkaStorageError));
+    assert_eq!(high_watermark(&log), 1);
+    assert_eq!(std::fs::metadata(dir.path().join("journal")).unwrap().len(), kept);
+    // What was built on the refused batch is out of order now, and its retry is not a duplicate.
+    assert_eq!(produce(&log, 0, 2).0, Err(ResponseError::OutOfOrderSequenceNumber));
+
+    refuses.store(false, Ordering::SeqCst);
+    let (base, ticket) = produce(&log, 0, 1);
+    assert_eq!(base, Ok(1));
+    log.synced(ticket).await.unwrap();
+    log.finish();
+    assert_eq!(high_watermark(&Log::open(dir.path(), "c".into()).unwrap()), 2);
 }
 
 #[tokio::test]
