@@ -1,0 +1,192 @@
+//! Judging one event: the parts put together.
+
+use crate::context::{ContextState, LoadedBundle};
+use crate::cost::costs;
+use crate::identity::{Identity, identify};
+use crate::linker::{Link, Target, WEIGHTS, link};
+use crate::policy::{Listing, Thresholds};
+use crate::reason::Reason;
+use crate::verdict::{Case, Evidence, find, link_label};
+use modellane_event::{ConfidenceLabel, Judgement, Label, Sensitivity, Share, UsageEvent, UsageFacts};
+
+/// Judges one event against what is known. Pure: the same state and event give the same judgement.
+/// `settle_run` is 0, as for the stream; a settler sets its own.
+pub fn judge(state: &ContextState, event: &UsageEvent) -> Judgement {
+    let facts = &event.facts;
+    let at = facts.period_start;
+    let identity = identify(&state.directory, &facts.who.accounts, at);
+    let link = link(&state.intents, &state.directory, facts, &identity);
+    let loaded = state.loaded_at(at);
+    let thresholds = loaded.map_or_else(Thresholds::default, |loaded| *loaded.bundle.thresholds());
+    let linked = link.candidates.first().filter(|best| best.probability >= thresholds.intent);
+    let model = Model::of(loaded, facts);
+    let place = Place::of(state, facts, linked.map(|best| best.target));
+    let team = identity.team(at);
+    let finding = find(
+        loaded.map(|loaded| &loaded.bundle),
+        &Case {
+            grain: facts.grain,
+            ended: facts.outcome,
+            tool: facts.tool.as_ref(),
+            workspace: place.workspace,
+            identity: &identity,
+            link: &link,
+            evidence: Evidence {
+                model_class: model.class.as_ref().map(Label::as_str),
+                vendor_status: model.listing.vendor_status.map(Label::as_str),
+                tool_tier: model.listing.tool_tier.map(Label::as_str),
+                tool: facts.tool.as_ref().map(Label::as_str),
+                surface: facts.surface.map(modellane_event::Surface::as_str),
+                team: team.map(Label::as_str),
+                actor_kind: identity.kind(),
+                repo_sensitivity: place.stated.and_then(known_sensitivity),
+            },
+            sensitivity_of: &|target| target_workspace(state, facts, target)?.1.and_then(known_sensitivity),
+        },
+    );
+    let costs = costs(&state.prices, facts);
+    let [explained_share, partial_share, unexplained_share] = finding.shares;
+    let probability = |of: usize| finding.probabilities.map(|all| all[of]);
+    Judgement {
+        settle_run: 0,
+        context_version: state.version(),
+        person_id: identity.person(),
+        actor_kind: identity.kind(),
+        identity_confidence: identity.confidence(),
+        team: team.cloned(),
+        cost_center: identity.cost_center(at).cloned(),
+        model_class: model.class,
+        workspace: place.workspace.cloned(),
+        sensitivity: place.sensitivity,
+        work_class: linked.and_then(|best| best.target.task()).cloned(),
+        billed_cost: costs.billed,
+        effective_cost: costs.effective,
+        contracted_cost: None,
+        list_cost: costs.list,
+        currency: costs.currency,
+        cost_basis: costs.basis,
+        price_version: state.price_version.clone().filter(|_| costs.priced),
+        fx_version: None,
+        intent_id: linked.and_then(|best| intent_id(best.target)),
+        match_confidence: link.candidates.first().map(|best| best.probability),
+        confidence_label: link.candidates.first().map_or(ConfidenceLabel::None, |best| {
+            link_label(&thresholds, facts.grain, &identity, &link, best.probability)
+        }),
+        match_reasons: match_reasons(&identity, &link, &model),
+        candidates: next_best(&link, linked.is_some()),
+        model_id: (!link.candidates.is_empty()).then(|| Label::literal(WEIGHTS)),
+        verdict: finding.verdict,
+        matched_by: finding.matched_by,
+        p_followed: probability(0),
+        p_drifted: probability(1),
+        p_undecided: probability(2),
+        verdict_confidence: finding.confidence,
+        verdict_label: finding.label,
+        rule_ids: finding.rule_ids,
+        reason_code: finding.reason_code,
+        facts: finding.facts,
+        missing_facts: finding.missing_facts,
+        recommended_class: finding.recommended_class,
+        policy_version: loaded.map(|loaded| loaded.policy_version.clone()),
+        explained_share,
+        partial_share,
+        unexplained_share,
+        counts_usage: true,
+        counts_cost: true,
+        derived_from: None,
+        duplicate_of: None,
+        overlap_rule: None,
+    }
+}
+
+/// The model in the catalogue of the bundle in force.
+struct Model<'a> {
+    listing: Listing<'a>,
+    /// `unlisted` for a stated model that the catalogue does not know; null for a hidden one.
+    class: Option<Label>,
+    unlisted: bool,
+}
+
+impl<'a> Model<'a> {
+    fn of(loaded: Option<&'a LoadedBundle>, facts: &UsageFacts) -> Self {
+        let Some(loaded) = loaded else {
+            return Self { listing: Listing::default(), class: None, unlisted: false };
+        };
+        let stated = facts.model.as_ref().filter(|model| !is_hidden(model.as_str()));
+        let listing = loaded.bundle.listing(stated, facts.tool.as_ref(), facts.period_start);
+        let unlisted = stated.is_some() && !listing.model_listed;
+        let class = if unlisted { Some(Label::literal("unlisted")) } else { listing.model_class.cloned() };
+        Self { listing, class, unlisted }
+    }
+}
+
+/// Names under which vendors hide which model answered.
+fn is_hidden(model: &str) -> bool {
+    model.eq_ignore_ascii_case("default") || model.eq_ignore_ascii_case("auto")
+}
+
+/// Where the work happened: as the record says, else as the linked intent declares.
+struct Place<'a> {
+    workspace: Option<&'a Label>,
+    sensitivity: Option<Sensitivity>,
+    /// Sensitivity of the repository that the record itself states.
+    stated: Option<Sensitivity>,
+}
+
+impl<'a> Place<'a> {
+    fn of(state: &'a ContextState, facts: &UsageFacts, linked: Option<Target<'_>>) -> Self {
+        if let Some(key) = facts.work.workspace_key {
+            let listed = state.directory.workspace(key);
+            let sensitivity = listed.and_then(|workspace| workspace.sensitivity);
+            return Self { workspace: listed.map(|w| &w.name), sensitivity, stated: sensitivity };
+        }
+        match linked.and_then(|target| target_workspace(state, facts, target)) {
+            Some((name, sensitivity)) => Self { workspace: Some(name), sensitivity, stated: None },
+            None => Self { workspace: None, sensitivity: None, stated: None },
+        }
+    }
+}
+
+/// The listed workspace that a candidate declares, for a record that states none.
+fn target_workspace<'a>(
+    state: &'a ContextState,
+    facts: &UsageFacts,
+    target: Target<'_>,
+) -> Option<(&'a Label, Option<Sensitivity>)> {
+    match target {
+        Target::Declared(intent) if facts.work.workspace_key.is_none() => {
+            let workspace = state.directory.workspace(intent.workspace_key?)?;
+            Some((&workspace.name, workspace.sensitivity))
+        }
+        Target::Declared(_) | Target::Standing(_) => None,
+    }
+}
+
+fn known_sensitivity(sensitivity: Sensitivity) -> Option<&'static str> {
+    (sensitivity != Sensitivity::Unknown).then(|| sensitivity.as_str())
+}
+
+fn intent_id(target: Target<'_>) -> Option<Label> {
+    match target {
+        Target::Declared(intent) => Some(intent.intent_id.clone()),
+        Target::Standing(_) => None,
+    }
+}
+
+/// Reasons of the link, after those of the identity.
+fn match_reasons(identity: &Identity<'_>, link: &Link<'_>, model: &Model<'_>) -> Vec<Label> {
+    let gap = identity.gap();
+    let of_link = link.reasons.iter().copied().filter(|reason| Some(*reason) != gap);
+    let of_model = model.unlisted.then_some(Reason::ModelUnlisted);
+    gap.into_iter().chain(of_link).chain(of_model).map(Reason::label).collect()
+}
+
+/// Candidates that were not linked, as `intent_id=probability`; tied ones have no probability of their own.
+fn next_best(link: &Link<'_>, linked: bool) -> Vec<Label> {
+    let weighed = link.candidates.iter().skip(usize::from(linked)).filter_map(|candidate| {
+        intent_id(candidate.target).map(|id| (id, candidate.probability))
+    });
+    let tied = link.rivals.iter().map(|intent| (intent.intent_id.clone(), Share::ZERO));
+    let show = |(id, probability): (Label, Share)| Label::new(&format!("{id}={probability}")).unwrap_or(id);
+    weighed.chain(tied).map(show).collect()
+}

@@ -1,0 +1,295 @@
+//! What guidance says of one use, in the contract's order, from a distribution over intents.
+
+use crate::identity::Identity;
+use crate::linker::{Candidate, Link, Target};
+use crate::policy::{Bundle, FactSpace, Known, Outcome, OutcomeClass, Thresholds};
+use crate::reason::Reason;
+use modellane_event::{ActorKind, ConfidenceLabel, Grain, Label, MatchedBy, Outcome as Ended, Share, Verdict};
+use std::sync::Arc;
+
+/// What is known of a use apart from the intent, in the words of the bundle's facts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evidence<'a> {
+    pub(crate) model_class: Option<&'a str>,
+    pub(crate) vendor_status: Option<&'a str>,
+    pub(crate) tool_tier: Option<&'a str>,
+    pub(crate) tool: Option<&'a str>,
+    pub(crate) surface: Option<&'a str>,
+    pub(crate) team: Option<&'a str>,
+    pub(crate) actor_kind: ActorKind,
+    pub(crate) repo_sensitivity: Option<&'a str>,
+}
+
+impl<'a> Evidence<'a> {
+    /// The value of a fact. A fact that no evidence speaks of, such as a budget state that nobody has
+    /// published, is unknown.
+    fn value(&self, fact: &str) -> Option<&'a str> {
+        match fact {
+            "model_class" => self.model_class,
+            "vendor_status" => self.vendor_status,
+            "tool_tier" => self.tool_tier,
+            "tool" => self.tool,
+            "surface" => self.surface,
+            "team" => self.team,
+            "repo_sensitivity" => self.repo_sensitivity,
+            FactSpace::ACTOR_KIND => match self.actor_kind {
+                ActorKind::Person => Some("person"),
+                ActorKind::ServiceAccount => Some("service_account"),
+                ActorKind::Unknown => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn known(&self, space: &FactSpace) -> Known {
+        space.facts().iter().enumerate().fold(Known::NOTHING, |known, (number, fact)| {
+            let value = self.value(fact.name.as_str()).and_then(|value| fact.position(value));
+            space.with(known, number, value)
+        })
+    }
+}
+
+/// A use to be judged.
+pub(crate) struct Case<'a> {
+    pub(crate) grain: Grain,
+    pub(crate) ended: Ended,
+    pub(crate) tool: Option<&'a Label>,
+    pub(crate) workspace: Option<&'a Label>,
+    pub(crate) identity: &'a Identity<'a>,
+    pub(crate) link: &'a Link<'a>,
+    pub(crate) evidence: Evidence<'a>,
+    /// Sensitivity of a candidate's workspace, for a record that names none.
+    pub(crate) sensitivity_of: &'a dyn Fn(Target<'a>) -> Option<&'static str>,
+}
+
+/// The verdict and all that explains it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) verdict: Verdict,
+    pub(crate) matched_by: Option<MatchedBy>,
+    /// Followed, drifted, undecided.
+    pub(crate) probabilities: Option<[Share; 3]>,
+    pub(crate) confidence: Option<Share>,
+    pub(crate) label: ConfidenceLabel,
+    pub(crate) rule_ids: Vec<Label>,
+    pub(crate) reason_code: Option<Label>,
+    pub(crate) facts: Vec<Label>,
+    pub(crate) missing_facts: Vec<Label>,
+    pub(crate) recommended_class: Option<Label>,
+    /// Explained, partial, unexplained.
+    pub(crate) shares: [Share; 3],
+}
+
+const UNDECIDED: [Share; 3] = [Share::ZERO, Share::ZERO, Share::ONE];
+
+impl Finding {
+    /// A finding without probabilities of its own.
+    fn bare(verdict: Verdict, reason: Reason) -> Self {
+        let explained = verdict == Verdict::OutOfScope;
+        Self {
+            verdict,
+            matched_by: None,
+            probabilities: Some(UNDECIDED),
+            confidence: None,
+            label: ConfidenceLabel::None,
+            rule_ids: Vec::new(),
+            reason_code: Some(reason.label()),
+            facts: Vec::new(),
+            missing_facts: Vec::new(),
+            recommended_class: None,
+            shares: if explained { [Share::ONE, Share::ZERO, Share::ZERO] } else { UNDECIDED },
+        }
+    }
+}
+
+/// Judges one use.
+pub(crate) fn find(bundle: Option<&Bundle>, case: &Case<'_>) -> Finding {
+    match case.ended {
+        Ended::Error => {
+            return Finding { probabilities: None, ..Finding::bare(Verdict::OutOfScope, Reason::RequestFailed) };
+        }
+        Ended::Cancelled => {
+            let finding = Finding::bare(Verdict::OutOfScope, Reason::RequestCancelled);
+            return Finding { probabilities: None, ..finding };
+        }
+        Ended::Ok | Ended::Unknown => {}
+    }
+    let Some(bundle) = bundle else { return Finding::bare(Verdict::Unmatched, Reason::NoGuidance) };
+    let excluded = [
+        (bundle.excludes_tool(case.tool), Reason::ScopeTool),
+        (bundle.excludes_workspace(case.workspace), Reason::ScopeWorkspace),
+        (bundle.excludes_actor(case.identity.kind()), Reason::ScopeActor),
+    ];
+    if let Some((_, reason)) = excluded.into_iter().find(|(excluded, _)| *excluded) {
+        return Finding::bare(Verdict::OutOfScope, reason);
+    }
+    weigh(bundle, case)
+}
+
+/// Probability mass by what guidance says, in millionths; the four sum to one million.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mass {
+    followed: i32,
+    drifted: i32,
+    not_covered: i32,
+    undecided: i32,
+}
+
+impl Mass {
+    fn add(&mut self, class: OutcomeClass, probability: Share) {
+        let part = match class {
+            OutcomeClass::Followed => &mut self.followed,
+            OutcomeClass::Drifted => &mut self.drifted,
+            OutcomeClass::NotCovered => &mut self.not_covered,
+            OutcomeClass::Undecided => &mut self.undecided,
+        };
+        *part += probability.millionths();
+    }
+
+    fn shares(self) -> [Share; 3] {
+        let share = |value| Share::new(value).unwrap_or(Share::ZERO);
+        let (followed, drifted) = (share(self.followed), share(self.drifted));
+        [followed, drifted, share(1_000_000 - followed.millionths() - drifted.millionths())]
+    }
+}
+
+fn weigh(bundle: &Bundle, case: &Case<'_>) -> Finding {
+    let space = bundle.space();
+    let known = case.evidence.known(space);
+    let guidance = bundle.outcome(known);
+    let mut mass = Mass::default();
+    mass.add(guidance.class, case.link.null());
+    let mut linked: Option<(&Candidate<'_>, Arc<Outcome>)> = None;
+    for candidate in &case.link.candidates {
+        let outcome = bundle.outcome(with_candidate(space, known, case, candidate.target));
+        mass.add(outcome.class, candidate.probability);
+        if linked.is_none() && candidate.probability >= bundle.thresholds().intent {
+            linked = Some((candidate, outcome));
+        }
+    }
+    let basis = linked.as_ref().map_or(&guidance, |(_, outcome)| outcome);
+    let mut finding = conclude(bundle.thresholds(), case, mass, linked.as_ref(), &guidance);
+    finding.facts = basis.facts.clone();
+    finding.recommended_class = basis.recommended.clone();
+    finding.matched_by = match finding.verdict {
+        Verdict::Followed | Verdict::Drifted => Some(ground(linked.as_ref()).unwrap_or(MatchedBy::Guidance)),
+        Verdict::Unknown => ground(linked.as_ref()),
+        Verdict::Unmatched | Verdict::OutOfScope => None,
+    };
+    finding
+}
+
+/// What a candidate adds to the known facts.
+fn with_candidate<'a>(space: &FactSpace, known: Known, case: &Case<'a>, target: Target<'a>) -> Known {
+    let set = |known: Known, name: &str, value: Option<&str>| match (space.number(name), value) {
+        (Some(number), Some(value)) => space.with(known, number, space.facts()[number].position(value)),
+        _ => known,
+    };
+    let known = set(known, "work_class", target.task().map(Label::as_str));
+    if case.evidence.repo_sensitivity.is_none() {
+        set(known, "repo_sensitivity", (case.sensitivity_of)(target))
+    } else {
+        known
+    }
+}
+
+fn ground(linked: Option<&(&Candidate<'_>, Arc<Outcome>)>) -> Option<MatchedBy> {
+    linked.map(|(candidate, _)| match candidate.target {
+        Target::Declared(_) => MatchedBy::Intent,
+        Target::Standing(_) => MatchedBy::ServiceAccount,
+    })
+}
+
+/// Points 2 to 5 of the contract's order.
+fn conclude(
+    thresholds: &Thresholds,
+    case: &Case<'_>,
+    mass: Mass,
+    linked: Option<&(&Candidate<'_>, Arc<Outcome>)>,
+    guidance: &Outcome,
+) -> Finding {
+    let probabilities = mass.shares();
+    let [followed, drifted, undecided] = probabilities;
+    let basis = linked.map_or(guidance, |(_, outcome)| outcome);
+    // A denial that no rule determines is a hole of the guidance, once it is as sure as a drift would be.
+    if mass.not_covered >= thresholds.drifted.millionths() {
+        let finding = Finding::bare(Verdict::Unmatched, Reason::NotCovered);
+        return Finding { probabilities: Some(probabilities), ..finding };
+    }
+    let decided = if followed >= thresholds.followed {
+        Some((Verdict::Followed, OutcomeClass::Followed, followed))
+    } else if drifted >= thresholds.drifted {
+        Some((Verdict::Drifted, OutcomeClass::Drifted, drifted))
+    } else {
+        None
+    };
+    if let Some((verdict, class, probability)) = decided {
+        let rests_on_link = guidance.class != class;
+        let label = verdict_label(thresholds, case, probability, rests_on_link);
+        let rules = if basis.class == class { &basis.rules } else { &guidance.rules };
+        let partial = [Share::ZERO, undecided.complement(), undecided];
+        return Finding {
+            verdict,
+            probabilities: Some(probabilities),
+            confidence: Some(probability),
+            label,
+            rule_ids: rules.clone(),
+            reason_code: None,
+            shares: if label == ConfidenceLabel::High { [Share::ONE, Share::ZERO, Share::ZERO] } else { partial },
+            ..Finding::bare(verdict, Reason::NotCovered)
+        };
+    }
+    let missing = if basis.missing.is_empty() { &guidance.missing } else { &basis.missing };
+    let gap = case.identity.gap().or_else(|| match linked {
+        None => Some(case.link.reasons.first().copied().unwrap_or(Reason::NoCandidate)),
+        Some(_) => None,
+    });
+    let (verdict, reason) = match gap {
+        Some(reason) => (Verdict::Unmatched, reason.label()),
+        None => (Verdict::Unknown, missing.first().map_or(Reason::FactsImpossible.label(), Reason::fact_missing)),
+    };
+    Finding {
+        probabilities: Some(probabilities),
+        reason_code: Some(reason),
+        missing_facts: missing.clone(),
+        ..Finding::bare(verdict, Reason::NoCandidate)
+    }
+}
+
+fn verdict_label(
+    thresholds: &Thresholds,
+    case: &Case<'_>,
+    probability: Share,
+    rests_on_link: bool,
+) -> ConfidenceLabel {
+    let capped = is_capped(case.grain, case.identity) || (rests_on_link && case.link.is_uncalibrated());
+    label(thresholds, probability, capped)
+}
+
+/// The label of the link itself.
+pub(crate) fn link_label(
+    thresholds: &Thresholds,
+    grain: Grain,
+    identity: &Identity<'_>,
+    link: &Link<'_>,
+    probability: Share,
+) -> ConfidenceLabel {
+    label(thresholds, probability, is_capped(grain, identity) || link.is_uncalibrated())
+}
+
+/// A record that sums up a day, or whose account several share, is never more than medium.
+fn is_capped(grain: Grain, identity: &Identity<'_>) -> bool {
+    !matches!(grain, Grain::Request | Grain::Session) || identity.is_shared()
+}
+
+fn label(thresholds: &Thresholds, probability: Share, capped: bool) -> ConfidenceLabel {
+    if probability >= thresholds.high && !capped {
+        ConfidenceLabel::High
+    } else if probability >= thresholds.medium {
+        ConfidenceLabel::Medium
+    } else if probability >= thresholds.intent {
+        ConfidenceLabel::Low
+    } else {
+        ConfidenceLabel::None
+    }
+}
