@@ -1,0 +1,191 @@
+//! What survives `kill -9`, for a broker that can be started as a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use rand::RngExt;
+use rdkafka::producer::FutureRecord;
+
+use super::{consumer, create_topic, producer, read_topic, unique};
+
+const PARTITIONS: i32 = 2;
+
+/// The program that serves a directory on a port, and how to run it.
+pub struct Brokers {
+    program: PathBuf,
+    dir: PathBuf,
+    port: u16,
+}
+
+/// A broker in a process of its own; dropping it kills it.
+pub struct Process(Child);
+
+impl Process {
+    /// SIGKILL, and wait until the process is gone.
+    pub fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Brokers {
+    /// Brokers of `program` over `dir`, always on the same port, so that clients find the next one.
+    pub fn new(program: &Path, dir: &Path, port: u16) -> Self {
+        Self { program: program.to_path_buf(), dir: dir.to_path_buf(), port }
+    }
+
+    /// Where they are found.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Starts one and waits until it serves.
+    pub fn start(&self) -> Result<Process> {
+        let mut child = Command::new(&self.program)
+            .arg(&self.dir)
+            .arg(self.port.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start a broker")?;
+        let stdout = child.stdout.take().context("no output")?;
+        let process = Process(child);
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        ensure!(line.starts_with("serving"), "the broker did not start: {line:?}");
+        Ok(process)
+    }
+}
+
+/// Produces while the broker is killed again and again. Every message must be acknowledged in the end,
+/// and stand in the log once and in order: also those whose acknowledgement died with the broker.
+pub async fn check_kill(brokers: &Brokers, kills: usize) -> Result<()> {
+    let bootstrap = brokers.bootstrap();
+    let mut running = brokers.start()?;
+    let topic = unique("kill");
+    create_topic(&bootstrap, &topic, PARTITIONS).await?;
+    let settings = [("enable.idempotence", "true"), ("linger.ms", "1"), ("reconnect.backoff.max.ms", "200")];
+    let producer = producer(&bootstrap, &settings)?;
+    let (stop, mut stopped) = tokio::sync::watch::channel(false);
+    let for_task = topic.clone();
+    let produced = tokio::spawn(async move {
+        let mut waiting = Vec::new();
+        let mut number = 0u64;
+        while !*stopped.borrow_and_update() {
+            for _ in 0..20 {
+                let value = number.to_string();
+                let partition = (number % PARTITIONS as u64) as i32;
+                let record = FutureRecord::to(&for_task).partition(partition).key("k").payload(&value);
+                if let Ok(sent) = producer.send_result(record) {
+                    waiting.push((number, sent));
+                    number += 1;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let mut acknowledged = Vec::new();
+        for (number, sent) in waiting {
+            let delivery = sent.await?.map_err(|(error, _)| anyhow!("message {number}: {error}"))?;
+            acknowledged.push((number, delivery.partition, delivery.offset));
+        }
+        Ok::<_, anyhow::Error>(acknowledged)
+    });
+    for _ in 0..kills {
+        let pause = rand::rng().random_range(100..600);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        running.kill();
+        running = brokers.start()?;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.send(true)?;
+    let acknowledged = produced.await??;
+    // Once more, so that nothing is read from the memory of the broker that acknowledged it.
+    running.kill();
+    let _running = brokers.start()?;
+    compare(&bootstrap, &topic, &acknowledged)
+}
+
+fn compare(bootstrap: &str, topic: &str, acknowledged: &[(u64, i32, i64)]) -> Result<()> {
+    ensure!(acknowledged.len() > 100, "only {} messages were acknowledged", acknowledged.len());
+    let stored = read_topic(bootstrap, topic, PARTITIONS)?;
+    for partition in 0..PARTITIONS {
+        let wanted = acknowledged.iter().filter(|(_, p, _)| *p == partition).map(|(number, ..)| *number);
+        let found: Vec<u64> = stored
+            .iter()
+            .filter(|seen| seen.partition == partition)
+            .map(|seen| Ok(std::str::from_utf8(&seen.value)?.parse()?))
+            .collect::<Result<_>>()?;
+        let wanted: Vec<u64> = wanted.collect();
+        let at = wanted.iter().zip(&found).position(|(wanted, found)| wanted != found);
+        ensure!(
+            wanted == found,
+            "partition {partition}: {} acknowledged, {} stored, first difference at {at:?}",
+            wanted.len(),
+            found.len()
+        );
+    }
+    println!("{} messages acknowledged across kills, all stored once and in order", acknowledged.len());
+    Ok(())
+}
+
+/// Bytes that a crash left behind the last record are cut, and what was acknowledged is still there.
+pub async fn check_torn_tail(brokers: &Brokers) -> Result<()> {
+    let bootstrap = brokers.bootstrap();
+    let journal = brokers.dir.join("journal");
+    let mut running = brokers.start()?;
+    let topic = unique("torn");
+    create_topic(&bootstrap, &topic, PARTITIONS).await?;
+    let producer = producer(&bootstrap, &[("enable.idempotence", "true")])?;
+    let mut count = 0;
+    // The beginning of a record, a record of nonsense, and zeroes where a block was never written.
+    for tail in [&[0u8, 0, 0][..], &[0, 0, 0, 4, 1, 2, 3, 4, b'B', 0, 0, 0], &[0; 4096]] {
+        for partition in 0..PARTITIONS {
+            super::send(&producer, &topic, partition, &format!("{count}"), None).await?;
+            count += 1;
+        }
+        running.kill();
+        let whole = std::fs::metadata(&journal)?.len();
+        let mut bytes = std::fs::read(&journal)?;
+        bytes.extend_from_slice(tail);
+        std::fs::write(&journal, bytes)?;
+        running = brokers.start()?;
+        ensure!(std::fs::metadata(&journal)?.len() == whole, "the tail {tail:?} was not cut");
+        ensure!(read_topic(&bootstrap, &topic, PARTITIONS)?.len() == count, "acknowledged messages are gone");
+    }
+    Ok(())
+}
+
+/// Committed offsets and the id of the cluster survive `kill -9`.
+pub async fn check_offsets_survive(brokers: &Brokers) -> Result<()> {
+    use rdkafka::consumer::{CommitMode, Consumer};
+    use rdkafka::{Offset, TopicPartitionList};
+
+    let bootstrap = brokers.bootstrap();
+    let mut running = brokers.start()?;
+    let (topic, group) = (unique("offsets"), unique("offsets"));
+    create_topic(&bootstrap, &topic, 1).await?;
+    let outside = consumer(&bootstrap, &group)?;
+    let cluster = outside.client().fetch_cluster_id(super::PATIENCE);
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&topic, 0, Offset::Offset(17))?;
+    outside.commit(&list, CommitMode::Sync)?;
+    running.kill();
+    let _running = brokers.start()?;
+    let again = consumer(&bootstrap, &group)?;
+    let mut asked = TopicPartitionList::new();
+    asked.add_partition(&topic, 0);
+    let found = again.committed_offsets(asked, super::PATIENCE)?.elements()[0].offset();
+    ensure!(found == Offset::Offset(17), "committed 17, found {found:?}");
+    let same = again.client().fetch_cluster_id(super::PATIENCE);
+    ensure!(cluster.is_some() && cluster == same, "cluster {cluster:?} became {same:?}");
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Runs the Kafka conformance suite against the embedded broker, and against the cluster named by
+//! `MODELLANE_TEST_BOOTSTRAP` if that is set.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use modellane_embedded_kafka::{Broker, BrokerConfig};
+use modellane_tests::kafka_conformance::{self as suite, durability};
+
+const OTHER: &str = "MODELLANE_TEST_BOOTSTRAP";
+
+async fn embedded() -> (tempfile::TempDir, Broker) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = BrokerConfig { dir: dir.path().to_path_buf(), port: 0, default_partitions: 1 };
+    let broker = Broker::start(config).await.expect("a broker");
+    (dir, broker)
+}
+
+/// One test per check, on a new embedded broker and then on the other cluster.
+macro_rules! conformance {
+    ($($check:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $check() {
+            let (_dir, broker) = embedded().await;
+            suite::$check(&broker.bootstrap()).await.expect("on the embedded broker");
+            broker.shutdown().await;
+            match std::env::var(OTHER) {
+                Ok(other) => drop(suite::$check(&other).await.expect("on the other cluster")),
+                Err(_) => println!("skipped on another cluster: {OTHER} is not set"),
+            }
+        }
+    )*};
+}
+
+conformance!(
+    check_topics,
+    check_compression,
+    check_large_messages,
+    check_duplicate_batches,
+    check_consumer_groups,
+    check_times_and_watermarks,
+    check_long_poll,
+    check_topics_of_the_product,
+    check_publisher_and_consumers,
+    check_throughput,
+);
+
+fn brokers(dir: &Path) -> durability::Brokers {
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    durability::Brokers::new(Path::new(env!("CARGO_BIN_EXE_embedded-broker")), dir, port)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_messages_survive_kills_once_and_in_order() {
+    let dir = tempfile::tempdir().expect("a directory");
+    durability::check_kill(&brokers(dir.path()), 8).await.expect("durable");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_torn_tail_is_cut() {
+    let dir = tempfile::tempdir().expect("a directory");
+    durability::check_torn_tail(&brokers(dir.path())).await.expect("cut");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn committed_offsets_survive_a_kill() {
+    let dir = tempfile::tempdir().expect("a directory");
+    durability::check_offsets_survive(&brokers(dir.path())).await.expect("durable");
+}
+
+#[tokio::test]
+async fn an_unreachable_broker_is_named_in_bounded_time() {
+    let config = modellane_kafka::KafkaConfig::single_node("127.0.0.1:1");
+    let begun = std::time::Instant::now();
+    let error = modellane_kafka::ensure_topics(&config, 1).await.expect_err("nobody listens there");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15), "took {:?}", begun.elapsed());
+    assert!(error.is_retryable() && error.to_string().contains("127.0.0.1:1"), "{error}");
+}
