@@ -1,0 +1,187 @@
+//! What is true of the sample organisation, told by the generator itself and not by the product.
+
+use super::number::Nano;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, HashMap};
+
+/// What one record says, as far as totals need it. `None` where the vendor states nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Fact {
+    /// Model as written, so that a restated model is a restatement.
+    pub(crate) model: String,
+    /// Team of the actor at the event's time, or one of the names in parentheses of [`super::world::Actor`].
+    pub(crate) team: String,
+    /// The request failed or was cancelled.
+    pub(crate) failed: bool,
+    /// Input tokens, cached ones included.
+    pub(crate) input_tokens: Option<i64>,
+    /// Part of the input read from the provider's cache.
+    pub(crate) cache_read_tokens: Option<i64>,
+    /// Part of the input written to the provider's cache.
+    pub(crate) cache_write_tokens: Option<i64>,
+    /// Output tokens, reasoning included.
+    pub(crate) output_tokens: Option<i64>,
+    /// Part of the output spent on reasoning.
+    pub(crate) reasoning_tokens: Option<i64>,
+    /// Lines of code that the person accepted.
+    pub(crate) lines_accepted: Option<i64>,
+    /// Vendor credits or request units.
+    pub(crate) credits: Option<Nano>,
+    /// What the vendor says that it charges, USD; 0 for use inside a seat.
+    pub(crate) billed: Option<Nano>,
+    /// What use inside a seat would have cost, USD.
+    pub(crate) seat_covered: Option<Nano>,
+    /// The vendor's or gateway's own estimate, USD.
+    pub(crate) vendor_estimate: Option<Nano>,
+    /// Amount before discounts that the record states, USD.
+    pub(crate) gross: Option<Nano>,
+    /// Tokens or credits at the list prices of `prices.yaml`, USD.
+    pub(crate) list_cost: Option<Nano>,
+}
+
+/// Records of one feed in the order in which they were exported.
+#[derive(Default)]
+struct Feed {
+    records: u64,
+    rejected: u64,
+    restatements: u64,
+    events: BTreeMap<String, Fact>,
+}
+
+/// Keeps, per feed, the last word on every event.
+#[derive(Default)]
+pub(crate) struct Truth {
+    feeds: BTreeMap<&'static str, Feed>,
+}
+
+impl Truth {
+    /// A record that the vendor exported. The same key again is the same event: the later record stands.
+    pub(crate) fn record(&mut self, feed: &'static str, key: String, fact: Fact) {
+        let feed = self.feeds.entry(feed).or_default();
+        feed.records += 1;
+        if let Some(earlier) = feed.events.insert(key, fact.clone())
+            && earlier != fact
+        {
+            feed.restatements += 1;
+        }
+    }
+
+    /// A record that cannot be read.
+    pub(crate) fn rejected(&mut self, feed: &'static str) {
+        self.feeds.entry(feed).or_default().rejected += 1;
+    }
+
+    /// The totals as a JSON document.
+    pub(crate) fn document(&self, organisation: &Organisation) -> String {
+        let sources: Map<String, Value> =
+            self.feeds.iter().map(|(name, feed)| ((*name).to_owned(), feed.totals())).collect();
+        let sum = |get: fn(&Feed) -> u64| self.feeds.values().map(get).sum::<u64>();
+        let document = json!({
+            "about": ABOUT,
+            "organisation": organisation,
+            "records": sum(|feed| feed.records),
+            "rejected": sum(|feed| feed.rejected),
+            "events": sum(|feed| feed.events.len() as u64),
+            "restatements": sum(|feed| feed.restatements),
+            "sources": sources,
+        });
+        let mut text = serde_json::to_string_pretty(&document).expect("totals are JSON");
+        text.push('\n');
+        text
+    }
+}
+
+/// Counts of what the folder declares.
+#[derive(Serialize)]
+pub(crate) struct Organisation {
+    pub(crate) seed: u64,
+    pub(crate) people: usize,
+    pub(crate) service_accounts: usize,
+    pub(crate) teams: usize,
+    pub(crate) workspaces: usize,
+    pub(crate) intents: usize,
+    pub(crate) policy_bundles: usize,
+}
+
+impl Feed {
+    fn totals(&self) -> Value {
+        let mut teams: HashMap<&str, u64> = HashMap::new();
+        for fact in self.events.values() {
+            *teams.entry(&fact.team).or_default() += 1;
+        }
+        let teams: BTreeMap<_, _> = teams.into_iter().collect();
+        json!({
+            "records": self.records,
+            "rejected": self.rejected,
+            "events": self.events.len(),
+            "failed_events": self.events.values().filter(|fact| fact.failed).count(),
+            "restatements": self.restatements,
+            "events_by_team": teams,
+            "input_tokens": self.count(|fact| fact.input_tokens),
+            "cache_read_tokens": self.count(|fact| fact.cache_read_tokens),
+            "cache_write_tokens": self.count(|fact| fact.cache_write_tokens),
+            "output_tokens": self.count(|fact| fact.output_tokens),
+            "reasoning_tokens": self.count(|fact| fact.reasoning_tokens),
+            "lines_accepted": self.count(|fact| fact.lines_accepted),
+            "credits": self.amount(|fact| fact.credits),
+            "billed_usd": self.amount(|fact| fact.billed),
+            "seat_covered_usd": self.amount(|fact| fact.seat_covered),
+            "vendor_estimate_usd": self.amount(|fact| fact.vendor_estimate),
+            "gross_usd": self.amount(|fact| fact.gross),
+            "list_cost_usd": self.amount(|fact| fact.list_cost),
+            "list_cost_null_events": self.without_list_cost(),
+        })
+    }
+
+    /// Events without a list cost, in a feed that has one at all.
+    fn without_list_cost(&self) -> Option<usize> {
+        let without = self.events.values().filter(|fact| fact.list_cost.is_none()).count();
+        (without < self.events.len()).then_some(without)
+    }
+
+    fn count(&self, get: fn(&Fact) -> Option<i64>) -> Option<i64> {
+        self.events.values().filter_map(get).reduce(|a, b| a + b)
+    }
+
+    fn amount(&self, get: fn(&Fact) -> Option<Nano>) -> Option<String> {
+        self.events.values().filter_map(get).reduce(|a, b| a + b).map(|sum| sum.to_string())
+    }
+}
+
+const ABOUT: &[&str] = &[
+    "Totals of deploy/demo by feed, from the generator's own model of the organisation. Each feed stands",
+    "alone: nothing is taken off where two feeds report the same use. Amounts are exact decimals as text.",
+    "records: readable usage records over all files, repeated and restated ones counted each time.",
+    "rejected: records planted with an unreadable number or time. events: distinct events, the last word",
+    "of each. failed_events: events among them whose request failed. restatements: times that a later",
+    "record of the same event said something else. events_by_team: team of the actor at the event's time;",
+    "'(shared key)' a key of three owners, '(unknown)' an account that the directory does not list,",
+    "'(nobody)' a record without an account. input_tokens includes cached ones. credits: AI credits for",
+    "Copilot, request units for Cursor. billed_usd: what the vendor charges (Copilot net_amount, Cursor",
+    "chargedCents of usage-based rows, 0 inside a seat). seat_covered_usd: chargedCents of rows inside a",
+    "seat. vendor_estimate_usd: Claude Code cost_usd_micros, LiteLLM spend. gross_usd: Copilot",
+    "gross_amount. list_cost_usd: tokens at prices.yaml as of the event's day, successful or not; Copilot",
+    "user-days their credits; LiteLLM rows answered from the gateway's cache count like any other. An event",
+    "without tokens, credits or price has none: list_cost_null_events counts those. A sum is null where no",
+    "event states the quantity, and where the feed has no list cost here (Cursor, Copilot billing and chat).",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_stands_and_a_repetition_is_no_restatement() {
+        let fact = |cents: i64| Fact { billed: Some(Nano::hundredths(cents)), ..Fact::default() };
+        let mut truth = Truth::default();
+        for cents in [10, 10, 25] {
+            truth.record("cursor.usage_events", "a".into(), fact(cents));
+        }
+        truth.record("cursor.usage_events", "b".into(), fact(1));
+        let totals = truth.feeds["cursor.usage_events"].totals();
+        assert_eq!((&totals["records"], &totals["events"]), (&json!(4), &json!(2)));
+        assert_eq!((&totals["restatements"], &totals["billed_usd"]), (&json!(1), &json!("0.26")));
+        assert_eq!(totals["input_tokens"], Value::Null);
+    }
+}
