@@ -102,7 +102,8 @@ impl Drop for Instance {
 /// The binary without the configuration of the surrounding shell.
 pub fn command(binary: &Path) -> Command {
     let mut command = Command::new(binary);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MODELLANE__")) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MODELLANE__"))
+    {
         command.env_remove(name);
     }
     command
@@ -126,7 +127,8 @@ fn announced(child: &mut Child, data_dir: &Path, pid: u32) -> Result<Addresses> 
             bail!("the instance ended at its start with {status}");
         }
         let read = std::fs::read(data_dir.join("instance.json"));
-        if let Ok(file) = read.map_err(anyhow::Error::from).and_then(|b| Ok(serde_json::from_slice::<File>(&b)?))
+        if let Ok(file) =
+            read.map_err(anyhow::Error::from).and_then(|b| Ok(serde_json::from_slice::<File>(&b)?))
             && file.pid == pid
         {
             return Ok(file.addresses);

@@ -1,3 +1,6 @@
 //! What crosses crates.
 
+pub mod clients;
+pub mod instance;
 pub mod kafka_conformance;
+pub mod sample_org;
