@@ -10,6 +10,7 @@
 //! seat included the use.
 
 use crate::connector::{Connector, Draft, Payload, Records, Rejection, SourceSpec};
+use crate::framing::MAX_RECORD;
 use crate::json::{amount, not_negative};
 use crate::model_names::model_name;
 use crate::natural_key::NaturalKey;
@@ -131,6 +132,9 @@ fn read_row(
     key: &LakeKey,
     records: &mut dyn Records,
 ) -> Result<Draft, Rejection> {
+    if text.len() > MAX_RECORD {
+        return Err(Rejection::new(RejectReason::TooLarge));
+    }
     if is_cut(columns, text, row) {
         return Err(Rejection::new(RejectReason::Truncated));
     }

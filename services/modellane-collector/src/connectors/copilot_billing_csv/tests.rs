@@ -147,7 +147,7 @@ fn a_bad_row_costs_itself_and_says_why() {
     let good = "2026-11-09,ana,copilot,copilot_ai_credit,GPT-5 mini,1,ai-credits,0.01,0.01,acme";
     let bad = |cells: &str| {
         let read = read(&format!("{SHORT}{good}\n{cells}\n{good}\n"));
-        assert_eq!(read.accepted.len(), 2, "{cells}");
+        assert_eq!(read.accepted.len(), 2, "{} bytes", cells.len());
         assert_eq!(read.rejected[0].0, 1);
         read.reasons()[0]
     };
@@ -157,6 +157,8 @@ fn a_bad_row_costs_itself_and_says_why() {
     assert_eq!(bad(&good.replace("copilot_ai_credit", "two words")), (RejectReason::BadLabel, Some("sku")));
     assert_eq!(bad(&good.replace(",acme", "")), (RejectReason::Malformed, None));
     assert_eq!(bad(&format!("{good},x")), (RejectReason::Malformed, None));
+    let long = good.replace("acme", &"x".repeat(5 << 20));
+    assert_eq!(bad(&long), (RejectReason::TooLarge, None));
 }
 
 #[test]

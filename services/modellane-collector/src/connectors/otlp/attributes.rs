@@ -46,8 +46,8 @@ macro_rules! allow {
 }
 
 allow! {
-    ServiceName: Text = "service.name",
-    EventName: Text = "event.name",
+    Service: Text = "service.name",
+    Event: Text = "event.name",
     EventTimestamp: Text = "event.timestamp",
     EventSequence: Count = "event.sequence",
     EventKind: Text = "event.kind",

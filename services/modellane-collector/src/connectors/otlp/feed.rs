@@ -46,7 +46,7 @@ impl Feed {
         if scope.starts_with("com.anthropic.claude_code") {
             return Self::ClaudeCode;
         }
-        match origin.resource.text(Name::ServiceName).unwrap_or_default() {
+        match origin.resource.text(Name::Service).unwrap_or_default() {
             "claude-code" | "claude-code-desktop" => Self::ClaudeCode,
             "copilot-chat" | "github-copilot" => Self::GithubCopilot,
             "gemini-cli" => Self::GeminiCli,
@@ -82,7 +82,7 @@ pub(super) fn interpret(
 /// The name of a log event: the record's own field, or the attribute of older exporters.
 pub(super) fn event_name(log: &LogRecord) -> &str {
     if log.event_name.is_empty() {
-        log.attributes.text(Name::EventName).unwrap_or_default()
+        log.attributes.text(Name::Event).unwrap_or_default()
     } else {
         &log.event_name
     }

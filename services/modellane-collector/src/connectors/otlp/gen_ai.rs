@@ -44,7 +44,7 @@ pub(super) fn copilot(
     call(key, origin, span, records, COPILOT_FEED, |_| {
         let tool = Some(Label::literal("copilot"));
         let mut facts = feed::request("github", tool, feed::span_period(span)?);
-        facts.surface = Some(match origin.resource.text(Name::ServiceName) {
+        facts.surface = Some(match origin.resource.text(Name::Service) {
             Some("github-copilot") => Surface::Cli,
             _ => Surface::Ide,
         });
@@ -128,7 +128,7 @@ fn provider(from: &Attributes, records: &mut dyn Records) -> Option<Label> {
 
 /// The service name is set by whoever runs the application, so it is a tool's name if it looks like one.
 fn tool(resource: &Attributes, records: &mut dyn Records) -> Option<Label> {
-    plain(resource, Name::ServiceName, records)
+    plain(resource, Name::Service, records)
 }
 
 /// A name of lower-case letters, digits, `.`, `_` and `-`, at most 64 of them.

@@ -308,6 +308,7 @@ fn an_unreadable_number_rejects_its_record_and_names_the_field() {
     assert_eq!(reason("cost_usd", r#""doubleValue": "NaN""#), at(RejectReason::BadNumber, "cost_usd"));
     assert_eq!(reason("cost_usd", r#""doubleValue": -0.5"#), at(RejectReason::NegativeNumber, "cost_usd"));
     assert_eq!(reason("input_tokens", r#""intValue": 12"#), []);
+    assert_eq!(reason("input_tokens", r#""intValue": "12.0""#), []);
     assert_eq!(reason("input_tokens", r#""doubleValue": 12.0"#), []);
 }
 
