@@ -178,9 +178,8 @@ impl ContextState {
     fn add_bundle(&mut self, bundle: Bundle, hash: &Label, offset: i64) {
         let name = format!("{}@{}", bundle.version(), short_hash(hash));
         let policy_version = Label::new(&name).unwrap_or_else(|_| hash.clone());
-        self.bundles.retain(|other| {
-            other.bundle.id() != bundle.id() || other.bundle.version() != bundle.version()
-        });
+        self.bundles
+            .retain(|other| other.bundle.id() != bundle.id() || other.bundle.version() != bundle.version());
         self.bundles.push(LoadedBundle { bundle, policy_version, offset });
         self.bundles.sort_by_key(|loaded| (loaded.bundle.effective().from, loaded.offset));
     }

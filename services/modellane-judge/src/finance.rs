@@ -281,15 +281,7 @@ fn read_budget(item: &Value, path: String, problems: &mut Problems) -> Option<Bu
     let original = required_decimal(&table, "original", problems);
     let revisions = each(&table, "revisions", read_revision, problems);
     let currency = required_currency(&table, "currency", problems);
-    Some(Budget {
-        id: id?,
-        team,
-        cost_center,
-        period,
-        original: original?,
-        revisions,
-        currency: currency?,
-    })
+    Some(Budget { id: id?, team, cost_center, period, original: original?, revisions, currency: currency? })
 }
 
 fn read_revision(item: &Value, path: String, problems: &mut Problems) -> Option<BudgetRevision> {

@@ -45,14 +45,6 @@ pub(crate) fn identify<'a>(
 }
 
 impl<'a> Identity<'a> {
-    /// Number of the one actor.
-    pub(crate) fn number(&self) -> Option<u32> {
-        match self {
-            Self::One { number, .. } => Some(*number),
-            Self::Nobody | Self::Shared(_) => None,
-        }
-    }
-
     /// Whether this actor may stand behind the record. If nobody is known, anybody may.
     pub(crate) fn admits(&self, number: u32) -> bool {
         match self {

@@ -1,37 +1,35 @@
 //! Declared intents, by session and by the declarer's account over time.
 
-use modellane_event::{
-    AccountRef, IntentEvent, Label, SessionKey, TicketKey, UtcTime, WorkspaceKey,
-};
+use modellane_event::{AccountRef, IntentEvent, Label, SessionKey, TicketKey, UtcTime, WorkspaceKey};
 use std::collections::HashMap;
 
 /// The newest version of one intent, as far as linking reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Intent {
+pub(crate) struct Intent {
     /// The declarer's id.
-    pub intent_id: Label,
+    pub(crate) intent_id: Label,
     /// Whose work.
-    pub account: AccountRef,
+    pub(crate) account: AccountRef,
     /// Repository.
-    pub workspace_key: Option<WorkspaceKey>,
+    pub(crate) workspace_key: Option<WorkspaceKey>,
     /// Ticket.
-    pub ticket_key: Option<TicketKey>,
+    pub(crate) ticket_key: Option<TicketKey>,
     /// Session of the tool.
-    pub session_key: Option<SessionKey>,
+    pub(crate) session_key: Option<SessionKey>,
     /// Class of work.
-    pub task: Option<Label>,
+    pub(crate) task: Option<Label>,
     /// Declared tool.
-    pub tool: Option<Label>,
+    pub(crate) tool: Option<Label>,
     /// Start.
-    pub started_at: UtcTime,
+    pub(crate) started_at: UtcTime,
     /// End, exclusive; open if null.
-    pub ended_at: Option<UtcTime>,
+    pub(crate) ended_at: Option<UtcTime>,
     recorded_at: UtcTime,
 }
 
 impl Intent {
     /// Whether it was open at a moment.
-    pub fn is_open(&self, at: UtcTime) -> bool {
+    pub(crate) fn is_open(&self, at: UtcTime) -> bool {
         self.started_at <= at && self.ended_at.is_none_or(|end| at < end)
     }
 }

@@ -55,7 +55,7 @@ pub fn judge(state: &ContextState, event: &UsageEvent) -> Judgement {
         identity_confidence: identity.confidence(),
         team: team.cloned(),
         cost_center: identity.cost_center(at).cloned(),
-        model_class: model.class,
+        model_class: model.class.clone(),
         workspace: place.workspace.cloned(),
         sensitivity: place.sensitivity,
         work_class: linked.and_then(|best| best.target.task()).cloned(),
@@ -183,9 +183,11 @@ fn match_reasons(identity: &Identity<'_>, link: &Link<'_>, model: &Model<'_>) ->
 
 /// Candidates that were not linked, as `intent_id=probability`; tied ones have no probability of their own.
 fn next_best(link: &Link<'_>, linked: bool) -> Vec<Label> {
-    let weighed = link.candidates.iter().skip(usize::from(linked)).filter_map(|candidate| {
-        intent_id(candidate.target).map(|id| (id, candidate.probability))
-    });
+    let weighed = link
+        .candidates
+        .iter()
+        .skip(usize::from(linked))
+        .filter_map(|candidate| intent_id(candidate.target).map(|id| (id, candidate.probability)));
     let tied = link.rivals.iter().map(|intent| (intent.intent_id.clone(), Share::ZERO));
     let show = |(id, probability): (Label, Share)| Label::new(&format!("{id}={probability}")).unwrap_or(id);
     weighed.chain(tied).map(show).collect()

@@ -33,9 +33,7 @@ pub use directory::{
     AccountEntry, CostCenterEntry, DirectoryObject, MembershipEntry, ParsedDirectory, PersonEntry, PersonIds,
     PersonRecord, ServiceAccountEntry, TeamEntry, WorkspaceEntry, parse_directory,
 };
-pub use finance::{
-    Budget, BudgetRevision, FinanceObject, FxRate, Invoice, InvoiceLine, Seat, parse_finance,
-};
+pub use finance::{Budget, BudgetRevision, FinanceObject, FxRate, Invoice, InvoiceLine, Seat, parse_finance};
 pub use judge::judge;
 pub use period::Period;
 pub use policy::{Bundle, Outcome, OutcomeClass, PolicyObject, Rule, Thresholds};

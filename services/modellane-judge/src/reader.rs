@@ -28,9 +28,11 @@ pub(crate) fn document(text: &str, problems: &mut Problems) -> Option<Value> {
     match serde_yaml_ng::from_str(text) {
         Ok(value) => Some(value),
         Err(error) => {
-            let path =
-                error.location().map_or_else(String::new, |at| format!("line {}, column {}", at.line(), at.column()));
-            problems.add(path, "not readable as YAML; look for indentation, a missing quote or a doubled key");
+            let path = error
+                .location()
+                .map_or_else(String::new, |at| format!("line {}, column {}", at.line(), at.column()));
+            problems
+                .add(path, "not readable as YAML; look for indentation, a missing quote or a doubled key");
             None
         }
     }
@@ -180,9 +182,11 @@ impl<'a> Table<'a> {
     pub(crate) fn list(&self, key: &str, problems: &mut Problems) -> Vec<(String, &'a Value)> {
         match self.get(key) {
             None => Vec::new(),
-            Some(Value::Sequence(items)) => {
-                items.iter().enumerate().map(|(i, item)| (format!("{}[{i}]", self.path_of(key)), item)).collect()
-            }
+            Some(Value::Sequence(items)) => items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| (format!("{}[{i}]", self.path_of(key)), item))
+                .collect(),
             Some(_) => {
                 problems.add(self.path_of(key), "must be a list");
                 Vec::new()

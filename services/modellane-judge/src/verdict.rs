@@ -4,7 +4,9 @@ use crate::identity::Identity;
 use crate::linker::{Candidate, Link, Target};
 use crate::policy::{Bundle, FactSpace, Known, Outcome, OutcomeClass, Thresholds};
 use crate::reason::Reason;
-use modellane_event::{ActorKind, ConfidenceLabel, Grain, Label, MatchedBy, Outcome as Ended, Share, Verdict};
+use modellane_event::{
+    ActorKind, ConfidenceLabel, Grain, Label, MatchedBy, Outcome as Ended, Share, Verdict,
+};
 use std::sync::Arc;
 
 /// What is known of a use apart from the intent, in the words of the bundle's facts.
@@ -106,7 +108,10 @@ impl Finding {
 pub(crate) fn find(bundle: Option<&Bundle>, case: &Case<'_>) -> Finding {
     match case.ended {
         Ended::Error => {
-            return Finding { probabilities: None, ..Finding::bare(Verdict::OutOfScope, Reason::RequestFailed) };
+            return Finding {
+                probabilities: None,
+                ..Finding::bare(Verdict::OutOfScope, Reason::RequestFailed)
+            };
         }
         Ended::Cancelled => {
             let finding = Finding::bare(Verdict::OutOfScope, Reason::RequestCancelled);
@@ -235,7 +240,11 @@ fn conclude(
             label,
             rule_ids: rules.clone(),
             reason_code: None,
-            shares: if label == ConfidenceLabel::High { [Share::ONE, Share::ZERO, Share::ZERO] } else { partial },
+            shares: if label == ConfidenceLabel::High {
+                [Share::ONE, Share::ZERO, Share::ZERO]
+            } else {
+                partial
+            },
             ..Finding::bare(verdict, Reason::NotCovered)
         };
     }
@@ -246,7 +255,9 @@ fn conclude(
     });
     let (verdict, reason) = match gap {
         Some(reason) => (Verdict::Unmatched, reason.label()),
-        None => (Verdict::Unknown, missing.first().map_or(Reason::FactsImpossible.label(), Reason::fact_missing)),
+        None => {
+            (Verdict::Unknown, missing.first().map_or(Reason::FactsImpossible.label(), Reason::fact_missing))
+        }
     };
     Finding {
         probabilities: Some(probabilities),

@@ -61,7 +61,11 @@ impl DirectoryIndex {
             kind: ActorKind::ServiceAccount,
             person: None,
             task: service.task,
-            accounts: service.accounts.iter().map(|e| (e.account, intersect(e.period, service.period))).collect(),
+            accounts: service
+                .accounts
+                .iter()
+                .map(|e| (e.account, intersect(e.period, service.period)))
+                .collect(),
             memberships: vec![Membership {
                 team: service.team,
                 cost_center: service.cost_center,
@@ -75,7 +79,8 @@ impl DirectoryIndex {
                 owners.entry(*account).or_default().push((number, *period));
             }
         }
-        let workspace = |w: super::WorkspaceEntry| (w.key, Workspace { name: w.id, sensitivity: w.sensitivity });
+        let workspace =
+            |w: super::WorkspaceEntry| (w.key, Workspace { name: w.id, sensitivity: w.sensitivity });
         Self { actors, owners, workspaces: object.workspaces.into_iter().map(workspace).collect() }
     }
 

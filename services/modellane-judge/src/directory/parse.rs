@@ -93,8 +93,10 @@ impl Known {
 
     fn check_cost_center(&self, center: Option<&Label>, path: String, problems: &mut Problems) {
         if center.is_some_and(|center| !self.cost_centers.contains(center)) {
-            problems
-                .add(path, "names a cost centre that `cost_centers` does not list; add it there or correct the id");
+            problems.add(
+                path,
+                "names a cost centre that `cost_centers` does not list; add it there or correct the id",
+            );
         }
     }
 }
@@ -125,7 +127,11 @@ impl File {
         for person in self.people {
             let person_id = ids.surrogate(&person.id);
             surrogates.insert(person.id.clone(), person_id);
-            people.push(PersonEntry { person_id, accounts: person.accounts, memberships: person.memberships });
+            people.push(PersonEntry {
+                person_id,
+                accounts: person.accounts,
+                memberships: person.memberships,
+            });
             persons.push(PersonRecord { person_id, clear_id: person.id, name: person.name });
         }
         let owned = |team: Team| TeamEntry {
@@ -246,12 +252,14 @@ fn read_teams(top: &Table<'_>, problems: &mut Problems) -> Vec<Team> {
     let mut teams: Vec<Team> = Vec::new();
     let mut paths = Vec::new();
     for (path, item) in top.list("teams", problems) {
-        let Some(table) = Table::open(item, path.clone(), &["id", "name", "owner", "parent"], problems) else {
+        let Some(table) = Table::open(item, path.clone(), &["id", "name", "owner", "parent"], problems)
+        else {
             continue;
         };
         let Some(id) = table.required_label("id", problems) else { continue };
         if let Some(first) = teams.iter().position(|team| team.entry.id == id) {
-            problems.add(path.clone(), format!("has the same id as {}; each team has one entry", paths[first]));
+            problems
+                .add(path.clone(), format!("has the same id as {}; each team has one entry", paths[first]));
         }
         let name = table.text("name", problems).map(str::to_owned);
         let owner = table.text("owner", problems).map(str::to_owned);

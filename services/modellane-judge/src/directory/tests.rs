@@ -77,8 +77,10 @@ fn overlapping_memberships_are_named_by_place_and_nobody_is() {
     let faults = faults(&text);
     assert_eq!(
         faults,
-        ["directory.yaml: people[0].memberships[1]: overlaps people[0].memberships[0]; end one (`to`, exclusive) \
-          where the other begins"]
+        [
+            "directory.yaml: people[0].memberships[1]: overlaps people[0].memberships[0]; end one (`to`, exclusive) \
+          where the other begins"
+        ]
     );
 }
 
@@ -155,14 +157,18 @@ fn a_refused_file_makes_no_surrogates() {
 
 #[test]
 fn unreadable_text_names_its_line_and_repeats_nothing() {
+    // YAML forbids tabs as indentation.
     assert_eq!(
-        faults("people:\n  - id: p-1\n    name: \"Ana Silva\n"),
-        ["directory.yaml: line 3, column 11: not readable as YAML; look for indentation, a missing quote or a \
-          doubled key"]
+        faults("people:\n\t- name: Ana Silva\n"),
+        [
+            "directory.yaml: line 2, column 1: not readable as YAML; look for indentation, a missing quote or a \
+          doubled key"
+        ]
     );
     let doubled = "people: []\nana.silva: 1\nana.silva: 2\n";
     assert!(faults(doubled)[0].starts_with("directory.yaml: line ") && !faults(doubled)[0].contains("ana"));
-    let error = parse_directory(b"people:\n  - id: \xff\xfe\n", &LakeKey::new([3; 32]), &mut Numbered::default());
+    let error =
+        parse_directory(b"people:\n  - id: \xff\xfe\n", &LakeKey::new([3; 32]), &mut Numbered::default());
     assert_eq!(error.unwrap_err().to_string(), "directory.yaml: line 2: not UTF-8; save the file as UTF-8");
 }
 

@@ -108,7 +108,8 @@ impl Catalogue {
             }
             fitting
         };
-        let (model_class, vendor_status, tool_tier) = (fact("model_class"), fact("vendor_status"), fact("tool_tier"));
+        let (model_class, vendor_status, tool_tier) =
+            (fact("model_class"), fact("vendor_status"), fact("tool_tier"));
         let reference = match cell("reference").map(str::to_ascii_lowercase).as_deref() {
             None | Some("false" | "no" | "0") => false,
             Some("true" | "yes" | "1" | "x") => true,
@@ -153,7 +154,8 @@ impl Catalogue {
     fn check_references(&self, problems: &mut Problems) {
         let references: Vec<&Row> = self.models.iter().filter(|row| row.reference).collect();
         for (i, row) in references.iter().enumerate() {
-            let rival = |other: &&&Row| other.model_class == row.model_class && other.period.overlaps(&row.period);
+            let rival =
+                |other: &&&Row| other.model_class == row.model_class && other.period.overlaps(&row.period);
             if let Some(other) = references[..i].iter().find(rival) {
                 let (first, second) = (row.line.min(other.line), row.line.max(other.line));
                 problems.add(
@@ -173,7 +175,8 @@ impl Catalogue {
         let mut by_model = Listing::default();
         if let Some(model) = model {
             for row in &self.models {
-                if row.period.contains(at) && row.matcher.as_ref().is_some_and(|m| m.is_match(model.as_str())) {
+                if row.period.contains(at) && row.matcher.as_ref().is_some_and(|m| m.is_match(model.as_str()))
+                {
                     by_model.model_listed = true;
                     by_model.fill(row);
                     if by_model.is_full() {

@@ -86,16 +86,7 @@ pub(crate) fn read(text: &str, problems: &mut Problems) -> Option<Manifest> {
     let thresholds = read_thresholds(&top, problems);
     let facts = read_facts(&top, problems);
     let impossible = read_impossible(&top, &facts, problems);
-    Some(Manifest {
-        id: id?,
-        version: version?,
-        effective,
-        owners,
-        scope,
-        thresholds,
-        facts,
-        impossible,
-    })
+    Some(Manifest { id: id?, version: version?, effective, owners, scope, thresholds, facts, impossible })
 }
 
 fn read_effective(top: &Table<'_>, problems: &mut Problems) -> Period {
@@ -243,7 +234,11 @@ fn read_fact(
     Some(Fact { name: Label::new(name).ok()?, part, values })
 }
 
-fn read_impossible(top: &Table<'_>, facts: &[Fact], problems: &mut Problems) -> Vec<Vec<(usize, Vec<usize>)>> {
+fn read_impossible(
+    top: &Table<'_>,
+    facts: &[Fact],
+    problems: &mut Problems,
+) -> Vec<Vec<(usize, Vec<usize>)>> {
     let mut combinations = Vec::new();
     for (path, item) in top.list("impossible", problems) {
         let names: Vec<&str> = facts.iter().map(|fact| fact.name.as_str()).collect();

@@ -8,7 +8,7 @@ mod object;
 mod rules;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use catalogue::Listing;
 pub(crate) use facts::{FactSpace, Known};
@@ -58,7 +58,8 @@ impl Bundle {
         let catalogue = Catalogue::read(object.text(CATALOGUE), &manifest.facts, &mut problems);
         found.extend(problems.into_found());
         let (Some(rules), true) = (rules, found.is_empty()) else { return Err(ContextError::Invalid(found)) };
-        let table = Self::tabulate(&manifest, &rules).map_err(|problem| ContextError::Invalid(vec![problem]))?;
+        let table =
+            Self::tabulate(&manifest, &rules).map_err(|problem| ContextError::Invalid(vec![problem]))?;
         let mut problems = Problems::new(TESTS);
         expectations::check(object.text(TESTS), &table, &mut problems);
         let schema = rules::schema_text(&manifest.facts);
@@ -71,13 +72,15 @@ impl Bundle {
 
     fn tabulate(manifest: &Manifest, rules: &RuleSet) -> Result<DecisionTable, Problem> {
         let space =
-            FactSpace::new(manifest.facts.clone(), rules.reads_actor_kind()).map_err(|facts::TooMany| Problem {
-                file: BUNDLE,
-                path: "facts".to_owned(),
-                what: format!(
-                    "span more than {} combinations; give facts fewer values or leave facts out",
-                    FactSpace::MOST_VECTORS
-                ),
+            FactSpace::new(manifest.facts.clone(), rules.reads_actor_kind()).map_err(|facts::TooMany| {
+                Problem {
+                    file: BUNDLE,
+                    path: "facts".to_owned(),
+                    what: format!(
+                        "span more than {} combinations; give facts fewer values or leave facts out",
+                        FactSpace::MOST_VECTORS
+                    ),
+                }
             })?;
         DecisionTable::compile(rules, space, manifest)
     }

@@ -232,12 +232,16 @@ fn check_values(policy: &Policy, facts: &[Fact], problems: &mut Problems) {
         }
         let (Some(left), Some(right)) = (sides.get("left"), sides.get("right")) else { return };
         for (attribute, other) in [(left, right), (right, left)] {
-            let Some(fact) = attribute_of(attribute).and_then(|name| facts.iter().find(|f| f.name.as_str() == name))
+            let Some(fact) =
+                attribute_of(attribute).and_then(|name| facts.iter().find(|f| f.name.as_str() == name))
             else {
                 continue;
             };
             for value in literals(other).into_iter().filter(|value| fact.position(value).is_none()) {
-                wrong.insert(format!("compares {} with \"{value}\", which bundle.yaml does not list", fact.name));
+                wrong.insert(format!(
+                    "compares {} with \"{value}\", which bundle.yaml does not list",
+                    fact.name
+                ));
             }
         }
     });
@@ -334,7 +338,8 @@ impl Requests {
     fn of(&self, space: &FactSpace, vector: usize) -> Result<(Request, &Entities), String> {
         let kind = space.number(FactSpace::ACTOR_KIND).map_or(0, |fact| space.digit(vector, fact));
         let principal = self.principals.get(kind).ok_or("no such kind of actor")?.clone();
-        let context = Context::from_pairs(attributes(space, vector, Part::Context)).map_err(|e| e.to_string())?;
+        let context =
+            Context::from_pairs(attributes(space, vector, Part::Context)).map_err(|e| e.to_string())?;
         let request = Request::new(principal, self.action.clone(), self.resource.clone(), context, None)
             .map_err(|e| e.to_string())?;
         let entities = self.entities.get(&self.entity_key(space, vector)).ok_or("no such entities")?;

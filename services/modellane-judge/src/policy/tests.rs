@@ -43,8 +43,7 @@ fn an_unapproved_vendor_lacks_the_repository_and_a_frontier_model_over_budget_th
     let bundle = sample();
     let vendor = bundle.evaluate([("model_class", "standard"), ("vendor_status", "unapproved")]);
     assert_eq!((vendor.class, names(&vendor.missing)), (OutcomeClass::Undecided, vec!["repo_sensitivity"]));
-    let frontier =
-        [("model_class", "frontier"), ("vendor_status", "approved"), ("budget_state", "over")];
+    let frontier = [("model_class", "frontier"), ("vendor_status", "approved"), ("budget_state", "over")];
     let budget = bundle.evaluate(frontier);
     assert_eq!((budget.class, names(&budget.missing)), (OutcomeClass::Undecided, vec!["work_class"]));
     // Without the budget either, both matter: architecture is allowed under budget and not over it.
@@ -78,7 +77,8 @@ fn a_denial_by_no_rule_is_a_hole_and_mixed_denials_are_undecided() {
     let hole = [("model_class", "light"), ("vendor_status", "trial"), ("repo_sensitivity", "restricted")];
     assert_eq!(bundle.evaluate(hole).class, OutcomeClass::NotCovered);
     // A frontier model of a vendor on trial: forbidden for routine work, spoken of by no rule for research.
-    let mixed = bundle.evaluate([("model_class", "frontier"), ("vendor_status", "trial"), ("budget_state", "under")]);
+    let mixed =
+        bundle.evaluate([("model_class", "frontier"), ("vendor_status", "trial"), ("budget_state", "under")]);
     assert_eq!((mixed.class, names(&mixed.missing)), (OutcomeClass::Undecided, vec!["work_class"]));
     assert_eq!(names(&mixed.rules), [""; 0]);
 }
@@ -91,8 +91,18 @@ fn impossible_combinations_do_not_count_and_contradictions_decide_nothing() {
     // A consumer tool cannot be approved, so a public repository is all that a standard model needs.
     let facts = [("model_class", "standard"), ("tool_tier", "consumer"), ("repo_sensitivity", "public")];
     assert_eq!(bundle.evaluate(facts).class, OutcomeClass::Followed);
-    let same = with("bundle.yaml", |text| text.replace("tool_tier: consumer, vendor_status: approved", "tool_tier: team, vendor_status: trial, model_class: light")).unwrap();
-    assert_eq!(same.evaluate([("tool_tier", "consumer"), ("vendor_status", "approved"), ("model_class", "light")]).class, OutcomeClass::Followed);
+    let same = with("bundle.yaml", |text| {
+        text.replace(
+            "tool_tier: consumer, vendor_status: approved",
+            "tool_tier: team, vendor_status: trial, model_class: light",
+        )
+    })
+    .unwrap();
+    assert_eq!(
+        same.evaluate([("tool_tier", "consumer"), ("vendor_status", "approved"), ("model_class", "light")])
+            .class,
+        OutcomeClass::Followed
+    );
 }
 
 #[test]
@@ -109,19 +119,25 @@ fn the_first_class_that_the_known_facts_allow_is_recommended() {
 
 #[test]
 fn a_misspelt_attribute_names_the_rule() {
-    let all = faults(with("rules.cedar", |text| text.replace("context.repo_sensitivity == \"public\"", "context.repo_sensitivty == \"public\"")));
+    let all = faults(with("rules.cedar", |text| {
+        text.replace("context.repo_sensitivity == \"public\"", "context.repo_sensitivty == \"public\"")
+    }));
     assert!(all.contains("unapproved-on-public-code") && all.contains("repo_sensitivty"), "{all}");
 }
 
 #[test]
 fn a_misspelt_value_names_the_rule_too() {
-    let all = faults(with("rules.cedar", |text| text.replace("[\"routine\", \"review\", \"ci\"]", "[\"routin\", \"review\", \"ci\"]")));
+    let all = faults(with("rules.cedar", |text| {
+        text.replace("[\"routine\", \"review\", \"ci\"]", "[\"routin\", \"review\", \"ci\"]")
+    }));
     assert_eq!(
         all,
         "rules.cedar: for policy `frontier-not-for-routine`, compares work_class with \"routin\", which bundle.yaml \
          does not list"
     );
-    let all = faults(with("rules.cedar", |text| text.replace("context.budget_state == \"over\"", "context.budget_state == \"ovr\"")));
+    let all = faults(with("rules.cedar", |text| {
+        text.replace("context.budget_state == \"over\"", "context.budget_state == \"ovr\"")
+    }));
     assert!(all.contains("compares budget_state with \"ovr\""), "{all}");
 }
 
@@ -131,13 +147,21 @@ fn unreadable_rules_name_their_line() {
     assert!(all.starts_with("rules.cedar: line 6: not readable as Cedar"), "{all}");
     let all = faults(with("rules.cedar", |text| text.replacen("@id(\"over-budget\")\n", "", 1)));
     assert!(all.contains("rule 4: has no @id"), "{all}");
-    let all = faults(with("rules.cedar", |text| text.replacen("@id(\"over-budget\")", "@id(\"trial-vendors\")", 1)));
+    let all = faults(with("rules.cedar", |text| {
+        text.replacen("@id(\"over-budget\")", "@id(\"trial-vendors\")", 1)
+    }));
     assert!(all.contains("rule 5: has the @id `trial-vendors` of an earlier rule"), "{all}");
 }
 
 #[test]
 fn a_bundle_whose_tests_fail_is_refused_with_what_differs() {
-    let all = faults(with("tests.yaml", |text| text.replacen("verdict: followed, rules: [everyday-models], missing: []", "verdict: drifted, rules: [over-budget], missing: [work_class]", 1)));
+    let all = faults(with("tests.yaml", |text| {
+        text.replacen(
+            "verdict: followed, rules: [everyday-models], missing: []",
+            "verdict: drifted, rules: [over-budget], missing: [work_class]",
+            1,
+        )
+    }));
     assert_eq!(
         all.lines().collect::<Vec<_>>(),
         [
@@ -155,43 +179,73 @@ fn a_bundle_whose_tests_fail_is_refused_with_what_differs() {
 
 #[test]
 fn broken_heads_and_catalogues_are_refused() {
-    let head = |from: &'static str, to: &'static str| faults(with("bundle.yaml", move |text| text.replacen(from, to, 1)));
+    let head = |from: &'static str, to: &'static str| {
+        faults(with("bundle.yaml", move |text| text.replacen(from, to, 1)))
+    };
     assert!(head("effective: { from: 2026-11-01 }", "effective: {}").contains("effective.from: is missing"));
     assert!(head(", unlisted]", "]").contains("facts.resource.model_class: must list `unlisted`"));
     assert!(head("followed: 0.80", "followed: 1.80").contains("thresholds.followed: must be a number"));
     assert!(head("followed: 0.80", "followed: 0.40").contains("must be above 0.5"));
     assert!(head("owners:", "owner:").contains("unknown key `owner`"));
     assert!(head("    budget_state:", "    vendor_status:").contains("declared already"));
-    let cell = |from: &'static str, to: &'static str| faults(with("catalogue.csv", move |text| text.replacen(from, to, 1)));
-    assert_eq!(cell("haiku-5-5,light", "haiku-5-5,lite"), "catalogue.csv: line 2, model_class: is no value that bundle.yaml lists for this fact");
-    assert!(cell("claude-haiku-*,light,anthropic,approved,,,", "claude-haiku-*,light,anthropic,approved,,true,").contains("line 5, reference: line 2 is the reference"));
+    let cell = |from: &'static str, to: &'static str| {
+        faults(with("catalogue.csv", move |text| text.replacen(from, to, 1)))
+    };
+    assert_eq!(
+        cell("haiku-5-5,light", "haiku-5-5,lite"),
+        "catalogue.csv: line 2, model_class: is no value that bundle.yaml lists for this fact"
+    );
+    assert!(
+        cell("claude-haiku-*,light,anthropic,approved,,,", "claude-haiku-*,light,anthropic,approved,,true,")
+            .contains("line 5, reference: line 2 is the reference")
+    );
     assert!(cell("reference,from", "referenc,from").contains("unknown column"));
     let mut files = sample_files();
     files.remove("rules.cedar");
-    assert_eq!(PolicyObject::from_files(&files).unwrap_err().to_string(), "rules.cedar: is missing from the bundle");
+    assert_eq!(
+        PolicyObject::from_files(&files).unwrap_err().to_string(),
+        "rules.cedar: is missing from the bundle"
+    );
 }
 
 #[test]
 fn too_many_combinations_are_refused_before_they_are_tried() {
     let many: Vec<String> = (0..60).map(|n| format!("v{n}")).collect();
-    let all = faults(with("bundle.yaml", |text| text.replace("budget_state: [under, near, over]", &format!("budget_state: [under, near, over]\n    extra: [{}]\n    more: [{}]", many.join(", "), many.join(", ")))));
+    let all = faults(with("bundle.yaml", |text| {
+        text.replace(
+            "budget_state: [under, near, over]",
+            &format!(
+                "budget_state: [under, near, over]\n    extra: [{}]\n    more: [{}]",
+                many.join(", "),
+                many.join(", ")
+            ),
+        )
+    }));
     assert!(all.starts_with("bundle.yaml: facts: span more than 200000 combinations"), "{all}");
 }
 
 #[test]
 fn rules_may_tell_people_from_service_accounts() {
     let bundle = with("rules.cedar", |text| {
-        format!("{text}\n@id(\"no-robots\")\nforbid (principal is ModelLane::ServiceAccount, action, resource);\n")
+        format!(
+            "{text}\n@id(\"no-robots\")\nforbid (principal is ModelLane::ServiceAccount, action, resource);\n"
+        )
     });
     // The author's own tests now lack the kind of actor, and say so.
     assert!(faults(bundle).contains("missing actor_kind"));
     let mut files = sample_files();
     files.remove("tests.yaml");
-    files.get_mut("rules.cedar").unwrap().extend(b"@id(\"no-robots\")\nforbid (principal is ModelLane::ServiceAccount, action, resource);\n");
+    files
+        .get_mut("rules.cedar")
+        .unwrap()
+        .extend(b"@id(\"no-robots\")\nforbid (principal is ModelLane::ServiceAccount, action, resource);\n");
     let bundle = Bundle::compile(&PolicyObject::from_files(&files).unwrap()).unwrap();
     let facts = [("model_class", "light"), ("vendor_status", "approved")];
     assert_eq!(names(&bundle.evaluate(facts).missing), ["actor_kind"]);
-    assert_eq!(bundle.evaluate(facts.into_iter().chain([("actor_kind", "person")])).class, OutcomeClass::Followed);
+    assert_eq!(
+        bundle.evaluate(facts.into_iter().chain([("actor_kind", "person")])).class,
+        OutcomeClass::Followed
+    );
     let robot = bundle.evaluate(facts.into_iter().chain([("actor_kind", "service_account")]));
     assert_eq!((robot.class, names(&robot.rules)), (OutcomeClass::Drifted, vec!["no-robots"]));
 }
@@ -204,11 +258,19 @@ fn the_most_specific_pattern_wins_and_a_tool_can_lower_a_vendor() {
         let (model, tool) = (Label::new(model).ok(), Label::new(tool).ok());
         let listing = bundle.listing(model.as_ref(), tool.as_ref(), at);
         let text = |label: Option<&Label>| label.map(ToString::to_string);
-        (listing.model_listed, text(listing.model_class), text(listing.vendor_status), text(listing.tool_tier))
+        (
+            listing.model_listed,
+            text(listing.model_class),
+            text(listing.vendor_status),
+            text(listing.tool_tier),
+        )
     };
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(look("claude-opus-6", "cursor"), (true, some("frontier"), some("approved"), some("team")));
-    assert_eq!(look("deepseek-v4", "copilot"), (true, some("standard"), some("unapproved"), some("enterprise")));
+    assert_eq!(
+        look("deepseek-v4", "copilot"),
+        (true, some("standard"), some("unapproved"), some("enterprise"))
+    );
     assert_eq!(look("mystery-1", "litellm"), (false, None, None, some("enterprise")));
     let late = modellane_event::Date::parse("2027-01-01").unwrap().start();
     let gemini = Label::literal("gemini-3.8-flash");

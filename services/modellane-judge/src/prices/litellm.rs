@@ -103,11 +103,8 @@ fn read_model(name: &str, model: &RawValue, period: Period) -> Vec<PriceEntry> {
 
 /// Reads a number as written, never through a float. Zero can mean unknown, so it is no price.
 fn per_million(text: &str) -> Option<Decimal> {
-    let price = if text.contains(['e', 'E']) {
-        Decimal::from_scientific(text).ok()?
-    } else {
-        text.parse().ok()?
-    };
+    let price =
+        if text.contains(['e', 'E']) { Decimal::from_scientific(text).ok()? } else { text.parse().ok()? };
     let amount = price.checked_mul(Decimal::from(PER))?.normalize();
     (amount > Decimal::ZERO).then_some(amount)
 }

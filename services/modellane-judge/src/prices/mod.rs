@@ -6,7 +6,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use index::PriceIndex;
+pub(crate) use index::{Offer, PriceIndex};
 pub use litellm::{LitellmImport, import_litellm};
 pub use parse::parse_prices;
 

@@ -10,7 +10,9 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 fn entry(fields: &str) -> String {
-    format!("  - {{ provider: anthropic, model: claude-sonnet-5-5, kind: input, per: 1000000, currency: USD, {fields} }}\n")
+    format!(
+        "  - {{ provider: anthropic, model: claude-sonnet-5-5, kind: input, per: 1000000, currency: USD, {fields} }}\n"
+    )
 }
 
 fn day(text: &str) -> UtcTime {
@@ -27,7 +29,11 @@ fn prices_are_kept_as_written_and_dated() {
     let object = parse_prices(text.as_bytes()).unwrap();
     let index = PriceIndex::new(object);
     let at = |when: &str| {
-        let offer = index.offer(&Label::literal("anthropic"), Some(&Label::literal("claude-sonnet-5-5")), day(when))?;
+        let offer = index.offer(
+            &Label::literal("anthropic"),
+            Some(&Label::literal("claude-sonnet-5-5")),
+            day(when),
+        )?;
         offer.price(PriceKind::Input)?.cost(Decimal::from(1_000_000))
     };
     assert_eq!(at("2026-05-31"), None);

@@ -1,1 +1,7 @@
+//! What judging one event means, from the contract's words.
 
+mod costs;
+mod fixture;
+mod identity_and_links;
+mod properties;
+mod verdicts;
