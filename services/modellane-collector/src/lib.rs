@@ -13,13 +13,28 @@
 //!   the name of an allowed field and a length;
 //! - clear account identifiers: they are keyed hashes before anything leaves a connector.
 
+mod config;
 pub mod connector;
 pub mod connectors;
+mod error;
 pub(crate) mod framing;
+pub mod http;
+pub mod import;
+pub mod intake;
+pub mod intents;
 pub(crate) mod json;
 pub mod model_names;
 pub mod natural_key;
+pub mod publish;
+pub(crate) mod sniff;
+pub(crate) mod tools;
 
+pub use config::{AccessKey, CollectorConfig};
 pub use connector::{Connector, Draft, JsonRecords, Page, Payload, Records, Rejection, SourceSpec};
+pub use error::CollectorError;
+pub use http::{Collector, admin_only, otlp_router, router};
+pub use import::{FileSummary, ImportOptions, ImportSummary, Importer, Progress};
+pub use intake::{Counts, IndexedRejection, Intake, Outlet, Sealed};
 pub use model_names::ModelName;
 pub use natural_key::NaturalKey;
+pub use publish::{Batch, KafkaPublish, Publish};

@@ -1,14 +1,24 @@
 //! The vendor formats, one file each. A vendor is added by one file, one fixture, one line in [`all`] and
 //! one call of the conformance suite.
 
+#[cfg(test)]
+pub(crate) mod collected;
 mod copilot_billing_csv;
 mod copilot_user_day;
+mod cursor_usage_events;
+mod litellm_spend_logs;
 pub mod otlp;
 
 use crate::connector::{Connector, SourceSpec};
 
 /// Every source that can be taken in.
-static CONNECTORS: &[&dyn Connector] = &[&copilot_user_day::CopilotUserDay, &copilot_billing_csv::CopilotBillingCsv, &otlp::Otlp];
+static CONNECTORS: &[&dyn Connector] = &[
+    &copilot_user_day::CopilotUserDay,
+    &copilot_billing_csv::CopilotBillingCsv,
+    &cursor_usage_events::CursorUsageEvents,
+    &litellm_spend_logs::LitellmSpendLogs,
+    &otlp::Otlp,
+];
 
 /// The connector of a source.
 pub fn connector(source: &str) -> Option<&'static dyn Connector> {

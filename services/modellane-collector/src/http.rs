@@ -1,0 +1,304 @@
+//! The collector's HTTP endpoints.
+//!
+//! A request is answered with 200 only after the broker has acknowledged every accepted record. No reply and
+//! no log line repeats a value of a payload.
+
+mod auth;
+mod body;
+mod otlp;
+mod reply;
+
+use crate::config::CollectorConfig;
+use crate::connector::{Connector, Payload, Records};
+use crate::connectors;
+use crate::error::CollectorError;
+use crate::intake::{Counts, IndexedRejection, Intake};
+use crate::intents::read_intents;
+use crate::publish::{Batch, Encoding, PayloadHash, Publish, RejectOrigin};
+use crate::sniff::wrong_source;
+use auth::{Denied, Keys, Permit, Wish};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::connect_info::ConnectInfo;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::post;
+use body::{carries_records, decompress, encoding, media_type};
+use bytes::Bytes;
+use modellane_event::{IntentOrigin, LakeKey};
+use modellane_runtime::{Clock, MetricName, Metrics};
+use reply::{failure, retry_later, summary, unavailable};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Everything that the endpoints need.
+pub struct Collector {
+    key: LakeKey,
+    keys: Keys,
+    publisher: Arc<dyn Publish>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    in_flight: Arc<Semaphore>,
+    max_body: usize,
+    max_decompressed: usize,
+}
+
+impl Collector {
+    /// Checks the configuration and makes the endpoints' state.
+    pub fn new(
+        config: &CollectorConfig,
+        key: LakeKey,
+        publisher: Arc<dyn Publish>,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Result<Arc<Self>, CollectorError> {
+        config.validate()?;
+        Ok(Arc::new(Self {
+            keys: Keys::new(&key, &config.keys),
+            key,
+            publisher,
+            clock,
+            metrics,
+            in_flight: Arc::new(Semaphore::new(config.max_in_flight)),
+            max_body: config.max_body,
+            max_decompressed: config.max_decompressed,
+        }))
+    }
+}
+
+/// Every endpoint of the collector. Serve it with connection info
+/// (`into_make_service_with_connect_info::<SocketAddr>()`): without keys only loopback peers are served, and
+/// a peer that is not known is none. Health and context endpoints are merged in by the binary.
+pub fn router(collector: Arc<Collector>) -> Router {
+    Router::new()
+        .route("/v1/sources/{source}/records", post(records))
+        .route("/v1/intents", post(intents))
+        .with_state(Arc::clone(&collector))
+        .merge(otlp_router(collector))
+}
+
+/// The OTLP endpoints alone, for the standard port.
+pub fn otlp_router(collector: Arc<Collector>) -> Router {
+    Router::new()
+        .route("/v1/logs", post(otlp::logs))
+        .route("/v1/traces", post(otlp::traces))
+        .route("/v1/metrics", post(otlp::metrics))
+        .with_state(collector)
+}
+
+/// Lets through to `routes` whoever has the admin key; without any configured key, whoever is on this
+/// machine.
+pub fn admin_only(collector: Arc<Collector>, routes: Router) -> Router {
+    routes.layer(from_fn_with_state(collector, guard_admin))
+}
+
+async fn guard_admin(State(collector): State<Arc<Collector>>, request: Request, next: Next) -> Response {
+    match collector.permit(&request, Wish::Admin) {
+        Ok(_) => next.run(request).await,
+        Err(denied) => reply::denied(denied),
+    }
+}
+
+async fn records(
+    State(collector): State<Arc<Collector>>,
+    Path(source): Path<String>,
+    request: Request,
+) -> Response {
+    if let Err(denied) = collector.permit(&request, Wish::Source(&source)) {
+        return reply::denied(denied);
+    }
+    if let Some(refused) = connectors::refused(&source) {
+        return failure(StatusCode::FORBIDDEN, refused.reason);
+    }
+    let Some(connector) = connectors::connector(&source) else {
+        return reply::unknown_source();
+    };
+    if !carries_records(&media_type(request.headers())) {
+        return failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send JSON, NDJSON or CSV");
+    }
+    let taken = collector.take(connector.spec().name, request, Reader::Connector(connector)).await;
+    match taken {
+        Ok(taken) => summary(&taken),
+        Err(response) => response,
+    }
+}
+
+async fn intents(State(collector): State<Arc<Collector>>, request: Request) -> Response {
+    let permit = match collector.permit(&request, Wish::Intents) {
+        Ok(permit) => permit,
+        Err(denied) => return reply::denied(denied),
+    };
+    let (body, _in_flight) = match collector.receive(request).await {
+        Ok(received) => received,
+        Err(response) => return response,
+    };
+    let now = collector.clock.now();
+    let declared = read_intents(&body, &collector.key, now, IntentOrigin::Http);
+    if let Permit::Own(person) = permit
+        && declared.intents.iter().any(|intent| intent.account != person)
+    {
+        return failure(StatusCode::FORBIDDEN, "this key declares intents of its own person only");
+    }
+    let origin = RejectOrigin { source: "intents", batch_id: collector.batch_id(&body), recorded_at: now };
+    let mut batch = Batch::default();
+    let encoded = declared
+        .intents
+        .iter()
+        .try_for_each(|intent| batch.push_intent(intent))
+        .and_then(|()| {
+            let rejects = declared.rejected.iter().map(|rejected| origin.reject(&collector.key, rejected));
+            rejects.into_iter().try_for_each(|reject| batch.push_reject(&reject))
+        });
+    if let Err(error) = encoded {
+        return reply::fault(&error);
+    }
+    let mut counts = Counts { accepted: declared.intents.len() as u64, ..Counts::default() };
+    declared.rejected.iter().for_each(|rejected| counts.reject(rejected.rejection.reason));
+    let taken = Taken { counts, rejections: declared.rejected, looks_like: None, empty: body.trim_ascii().is_empty() };
+    match collector.publish("intents", &batch, &taken.counts).await {
+        Ok(()) => summary(&taken),
+        Err(response) => response,
+    }
+}
+
+/// What reads a payload.
+#[derive(Clone, Copy)]
+enum Reader {
+    Connector(&'static dyn Connector),
+    /// Something without a connector of its own: says what it cannot read at all.
+    Function(fn(&Payload<'_>, &mut dyn Records) -> Result<(), ()>),
+}
+
+/// What became of a payload.
+struct Taken {
+    counts: Counts,
+    rejections: Vec<IndexedRejection>,
+    /// The source that the payload belongs to, if not to the one it was sent to.
+    looks_like: Option<&'static str>,
+    /// Whether there was nothing in the body.
+    empty: bool,
+}
+
+impl Collector {
+    fn permit(&self, request: &Request, wish: Wish<'_>) -> Result<Permit, Denied> {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        self.keys.permit(&self.key, request.headers(), peer, wish)
+    }
+
+    /// Takes in one payload, whatever reads it, and publishes what came of it.
+    async fn take(
+        self: &Arc<Self>,
+        source: &'static str,
+        request: Request,
+        reader: Reader,
+    ) -> Result<Taken, Response> {
+        let (body, _in_flight) = self.receive(request).await?;
+        let collector = Arc::clone(self);
+        let work = tokio::task::spawn_blocking(move || collector.work(source, &body, reader));
+        let (batch, taken) = work.await.map_err(|_| reply::fault(&CollectorError::Stopped))??;
+        self.publish(source, &batch, &taken.counts).await?;
+        Ok(taken)
+    }
+
+    /// The body, decompressed, and the place among the requests in flight that it takes.
+    async fn receive(&self, request: Request) -> Result<(Bytes, OwnedSemaphorePermit), Response> {
+        let place = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| retry_later())?;
+        let encoding = encoding(request.headers())
+            .map_err(|status| failure(status, "content encodings are gzip and zstd"))?;
+        let body = read_body(request.into_body(), self.max_body).await?;
+        let limit = self.max_decompressed;
+        let unpacked = tokio::task::spawn_blocking(move || decompress(body, encoding, limit)).await;
+        let unpacked = unpacked.map_err(|_| reply::fault(&CollectorError::Stopped))?;
+        Ok((unpacked.map_err(reply::body_refused)?, place))
+    }
+
+    /// Reads, seals and encodes a payload.
+    fn work(&self, source: &'static str, body: &[u8], reader: Reader) -> Result<(Batch, Taken), Response> {
+        let now = self.clock.now();
+        let payload = Payload { bytes: body, observed_at: now, key: &self.key };
+        let mut intake = Intake::new(&self.key, source);
+        let mut encoding = Encoding::default();
+        match reader {
+            Reader::Connector(connector) => {
+                intake.survey(connector, &payload);
+                intake.read(connector, &payload, &mut encoding);
+            }
+            Reader::Function(read) => {
+                let unreadable = std::cell::Cell::new(false);
+                let read = |payload: &Payload<'_>, records: &mut dyn Records| {
+                    unreadable.set(unreadable.get() | read(payload, records).is_err());
+                };
+                intake.survey_with(&payload, &read);
+                if unreadable.get() {
+                    return Err(failure(StatusCode::BAD_REQUEST, "the request cannot be read"));
+                }
+                intake.read_with(&payload, &read, &mut encoding);
+            }
+        }
+        let mut counts = intake.finish(&mut encoding);
+        let looks_like = wrong_source(source, body, &counts);
+        if let Some((_, rejection)) = looks_like {
+            counts = Counts::default();
+            counts.reject(rejection.rejection.reason);
+            encoding.rejections = vec![rejection];
+        }
+        let rejections = encoding.rejections.clone();
+        let origin = RejectOrigin { source, batch_id: self.batch_id(body), recorded_at: now };
+        let batch = encoding.seal(&self.key, &origin).map_err(|error| reply::fault(&error))?;
+        let empty = body.trim_ascii().is_empty();
+        Ok((batch, Taken { counts, rejections, looks_like: looks_like.map(|(source, _)| source), empty }))
+    }
+
+    async fn publish(&self, source: &str, batch: &Batch, counts: &Counts) -> Result<(), Response> {
+        if let Err(error) = self.publisher.publish(batch).await {
+            tracing::warn!(source, %error, "could not publish");
+            return Err(unavailable());
+        }
+        count(&self.metrics, source, counts);
+        tracing::debug!(source, accepted = counts.accepted, rejected = counts.rejected, "took in a payload");
+        Ok(())
+    }
+
+    fn batch_id(&self, body: &[u8]) -> [u8; 16] {
+        let mut hash = PayloadHash::default();
+        hash.update(&self.key, body);
+        hash.finish(&self.key)
+    }
+}
+
+/// Adds what became of records to the metrics.
+pub(crate) fn count(metrics: &Metrics, source: &str, counts: &Counts) {
+    metrics.add(MetricName::CollectorAccepted, &[("source", source)], counts.accepted);
+    for (reason, number) in &counts.rejected_by {
+        metrics.add(MetricName::CollectorRejected, &[("source", source), ("reason", reason)], *number);
+    }
+    for (kind, number) in &counts.skipped {
+        metrics.add(MetricName::CollectorSkipped, &[("source", source), ("kind", kind)], *number);
+    }
+    for (field, number) in &counts.null_labels {
+        metrics.add(MetricName::CollectorNullLabels, &[("source", source), ("field", field)], *number);
+    }
+}
+
+async fn read_body(body: Body, limit: usize) -> Result<Bytes, Response> {
+    axum::body::to_bytes(body, limit).await.map_err(|error| {
+        let too_long = std::error::Error::source(&error).is_some_and(|cause| cause.to_string().contains("limit"));
+        let status = if too_long { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+        reply::body_refused(status)
+    })
+}
+
+/// Whether the client wants protobuf; `None` for a media type that is neither it nor JSON.
+fn wants_protobuf(headers: &HeaderMap) -> Option<bool> {
+    match media_type(headers).as_str() {
+        "application/x-protobuf" => Some(true),
+        "application/json" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

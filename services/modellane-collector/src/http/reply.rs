@@ -1,0 +1,128 @@
+//! Replies. They hold counts, indexes, reasons and names of ours.
+
+use super::Taken;
+use super::auth::Denied;
+use crate::connectors;
+use crate::error::CollectorError;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use modellane_event::RejectReason;
+use serde::Serialize;
+
+/// Most rejections that a reply lists; `rejected_total` says how many there are.
+const MAX_LISTED: usize = 1_000;
+/// When a client that was put off should come again, in seconds.
+const RETRY_SECONDS: &str = "1";
+
+#[derive(Serialize)]
+struct Summary {
+    accepted: u64,
+    rejected_total: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looks_like: Option<&'static str>,
+    rejected: Vec<Rejected>,
+}
+
+#[derive(Serialize)]
+struct Rejected {
+    index: u64,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+}
+
+/// What became of the records: 200, or 400 if nothing could be read.
+pub(super) fn summary(taken: &Taken) -> Response {
+    let unreadable = taken.counts.records() == taken.counts.rejected
+        && taken.rejections.iter().all(|rejected| is_unreadable(rejected.rejection.reason))
+        && (taken.empty || taken.counts.rejected > 0);
+    let status = if unreadable { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let rejected = taken.rejections.iter().take(MAX_LISTED).map(|rejected| Rejected {
+        index: rejected.index,
+        reason: rejected.rejection.reason.as_str(),
+        field: rejected.rejection.field,
+    });
+    let summary = Summary {
+        accepted: taken.counts.accepted,
+        rejected_total: taken.rejections.len() as u64,
+        looks_like: taken.looks_like,
+        rejected: rejected.collect(),
+    };
+    json(status, &summary)
+}
+
+fn is_unreadable(reason: RejectReason) -> bool {
+    matches!(
+        reason,
+        RejectReason::Malformed
+            | RejectReason::Truncated
+            | RejectReason::InvalidUtf8
+            | RejectReason::TooLarge
+            | RejectReason::TooDeep
+            | RejectReason::WrongSource
+            | RejectReason::ContentRefused
+    )
+}
+
+/// An error in words of ours.
+pub(super) fn failure(status: StatusCode, message: &str) -> Response {
+    #[derive(Serialize)]
+    struct Failure<'a> {
+        error: &'a str,
+    }
+    json(status, &Failure { error: message })
+}
+
+pub(super) fn unknown_source() -> Response {
+    let known: Vec<&str> = connectors::specs().map(|spec| spec.name).collect();
+    failure(StatusCode::NOT_FOUND, &format!("unknown source; known are {}", known.join(", ")))
+}
+
+pub(super) fn denied(denied: Denied) -> Response {
+    match denied {
+        Denied::Unauthenticated => {
+            let message = "give a key as `Authorization: Bearer …`; without configured keys only this machine is served";
+            let mut response = failure(StatusCode::UNAUTHORIZED, message);
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+        }
+        Denied::OtherScope => failure(StatusCode::FORBIDDEN, "the key is good for something else"),
+        Denied::WebPage => failure(StatusCode::FORBIDDEN, "web pages are not served without keys"),
+    }
+}
+
+pub(super) fn body_refused(status: StatusCode) -> Response {
+    let message = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is over the limit; send it in parts, or import it as a file",
+        _ => "the body cannot be read or is not in the stated encoding",
+    };
+    failure(status, message)
+}
+
+pub(super) fn retry_later() -> Response {
+    with_retry(failure(StatusCode::TOO_MANY_REQUESTS, "too many requests in flight"))
+}
+
+pub(super) fn unavailable() -> Response {
+    let message = "the broker has not acknowledged every record; send the same request again";
+    with_retry(failure(StatusCode::SERVICE_UNAVAILABLE, message))
+}
+
+/// A fault of this program.
+pub(super) fn fault(error: &CollectorError) -> Response {
+    tracing::error!(%error, "could not take in a payload");
+    failure(StatusCode::INTERNAL_SERVER_ERROR, "internal fault; see the collector's log")
+}
+
+fn with_retry(mut response: Response) -> Response {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+    response
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => (status, [(CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

@@ -1,0 +1,304 @@
+use super::*;
+use crate::config::AccessKey;
+use crate::publish::testing::Recorder;
+use axum::body::to_bytes;
+use axum::http::Method;
+use modellane_event::{AccountKind, AccountRef, RejectReason, UtcTime};
+use modellane_runtime::ManualClock;
+use std::io::Write;
+use std::sync::atomic::Ordering;
+use tower::ServiceExt;
+
+const LOGS: &[u8] = include_bytes!("../../fixtures/litellm_spend_logs.json");
+const SPEND: &str = "/v1/sources/litellm.spend_logs/records";
+const ROW: &str = r#"{"request_id":"r1","startTime":"2026-11-09T13:00:00Z","spend":1,"model":"CANARY-PROMPT-xyz-0001"}"#;
+
+struct Server {
+    recorder: Arc<Recorder>,
+    metrics: Metrics,
+    collector: Arc<Collector>,
+}
+
+struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+fn key() -> LakeKey {
+    LakeKey::new([4; 32])
+}
+
+fn server(config: CollectorConfig) -> Server {
+    let (recorder, metrics) = (Arc::new(Recorder::default()), Metrics::new());
+    let clock = Arc::new(ManualClock::at(UtcTime::parse("2026-11-10T00:00:00Z").unwrap()));
+    let publisher: Arc<dyn Publish> = Arc::clone(&recorder) as Arc<dyn Publish>;
+    let collector = Collector::new(&config, key(), publisher, clock, metrics.clone()).unwrap();
+    Server { recorder, metrics, collector }
+}
+
+fn open() -> Server {
+    server(CollectorConfig::default())
+}
+
+impl Server {
+    async fn send(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
+        self.send_from("127.0.0.1:40000", path, headers, body).await
+    }
+
+    async fn send_from(&self, peer: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
+        let mut request = Request::builder().method(Method::POST).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(body.into()).unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().unwrap()));
+        let response = router(Arc::clone(&self.collector)).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+fn with_keys(keys: &[(&str, &str)]) -> Server {
+    let key = |(key, scope): &(&str, &str)| AccessKey {
+        key: (*key).to_owned(),
+        scope: (*scope).to_owned(),
+        person: (*scope == "intent:self").then(|| "ana@acme.example".to_owned()),
+    };
+    server(CollectorConfig { keys: keys.iter().map(key).collect(), ..CollectorConfig::default() })
+}
+
+#[tokio::test]
+async fn records_are_answered_after_they_are_published() {
+    let server = open();
+    let reply = server.send(SPEND, &[("content-type", "application/json")], LOGS).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert_eq!(reply.json(), serde_json::json!({"accepted": 5, "rejected_total": 0, "rejected": []}));
+    assert_eq!(server.recorder.events().len(), 4);
+    let text = server.metrics.render();
+    assert!(text.contains("modellane_collector_accepted_total{source=\"litellm.spend_logs\"} 5"), "{text}");
+}
+
+#[tokio::test]
+async fn without_a_broker_nothing_is_accepted() {
+    let server = open();
+    server.recorder.down.store(true, Ordering::SeqCst);
+    let reply = server.send(SPEND, &[], ROW).await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(reply.headers.contains_key("retry-after"));
+    assert!(!server.metrics.render().contains("accepted_total{"));
+    server.recorder.down.store(false, Ordering::SeqCst);
+    assert_eq!(server.send(SPEND, &[], ROW).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_rejected_record_has_index_reason_and_field_and_never_a_value() {
+    let server = open();
+    let body = format!("{ROW}\n{}\n{ROW}", ROW.replace(":1,", ":\"CANARY-PROMPT-xyz-0002\","));
+    let reply = server.send(SPEND, &[], body).await;
+    assert_eq!(
+        reply.json(),
+        serde_json::json!({"accepted": 2, "rejected_total": 1,
+            "rejected": [{"index": 1, "reason": "bad_number", "field": "spend"}]})
+    );
+    let rejects = server.recorder.rejects();
+    assert_eq!((rejects[0].index, rejects[0].reason), (1, RejectReason::BadNumber));
+    for (_, _, payload) in server.recorder.messages.lock().unwrap().iter() {
+        assert!(!String::from_utf8_lossy(payload).contains("CANARY"));
+    }
+    assert!(!String::from_utf8_lossy(&reply.body).contains("CANARY"));
+    assert!(!server.metrics.render().contains("CANARY"));
+}
+
+#[tokio::test]
+async fn the_same_reject_twice_has_one_id() {
+    let server = open();
+    for _ in 0..2 {
+        let reply = server.send(SPEND, &[], "{\"spend\":1}").await;
+        assert_eq!(reply.status, StatusCode::OK, "a missing field is readable");
+    }
+    let rejects = server.recorder.rejects();
+    assert_eq!((rejects.len(), rejects[0].reject_id == rejects[1].reject_id), (2, true));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_at_all_is_a_bad_request() {
+    let server = open();
+    for body in ["", "  \n", "oops", "{\"request_id\":\"r", "\u{1}\u{2}"] {
+        assert_eq!(server.send(SPEND, &[], body).await.status, StatusCode::BAD_REQUEST, "{body:?}");
+    }
+    assert_eq!(server.send(SPEND, &[], "{\"data\":[]}").await.status, StatusCode::OK);
+    let cursor = include_str!("../../fixtures/cursor_usage_events.page1.json");
+    let reply = server.send(SPEND, &[], cursor).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    assert_eq!(reply.json()["looks_like"], "cursor.usage_events");
+    assert_eq!(reply.json()["rejected"], serde_json::json!([{"index": 0, "reason": "wrong_source"}]));
+}
+
+#[tokio::test]
+async fn unknown_and_refused_sources_are_told_apart() {
+    let server = open();
+    let reply = server.send("/v1/sources/CANARY-PROMPT/records", &[], ROW).await;
+    assert_eq!(reply.status, StatusCode::NOT_FOUND);
+    let text = String::from_utf8(reply.body).unwrap();
+    assert!(text.contains("litellm.spend_logs") && !text.contains("CANARY"), "{text}");
+    for refused in connectors::all_refused() {
+        let path = format!("/v1/sources/{}/records", refused.name);
+        assert_eq!(server.send(&path, &[], ROW).await.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(server.recorder.messages.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn compressed_bodies_are_read_and_bombs_are_refused() {
+    let server = server(CollectorConfig {
+        max_body: 1 << 20,
+        max_decompressed: 4 << 20,
+        ..CollectorConfig::default()
+    });
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+    let bomb = vec![b' '; 64 << 20];
+    for (encoding, body, status) in [
+        ("gzip", gzip(LOGS), StatusCode::OK),
+        ("zstd", zstd(LOGS), StatusCode::OK),
+        ("gzip", gzip(&bomb), StatusCode::PAYLOAD_TOO_LARGE),
+        ("zstd", zstd(&bomb), StatusCode::PAYLOAD_TOO_LARGE),
+        ("gzip", LOGS.to_vec(), StatusCode::BAD_REQUEST),
+        ("br", LOGS.to_vec(), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("identity", vec![b' '; 2 << 20], StatusCode::PAYLOAD_TOO_LARGE),
+    ] {
+        let reply = server.send(SPEND, &[("content-encoding", encoding)], body).await;
+        assert_eq!(reply.status, status, "{encoding}");
+    }
+    let reply = server.send(SPEND, &[("content-type", "image/png")], ROW).await;
+    assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn a_full_house_asks_to_come_again() {
+    let server = server(CollectorConfig { max_in_flight: 1, ..CollectorConfig::default() });
+    let place = Arc::clone(&server.collector.in_flight).try_acquire_owned().unwrap();
+    let reply = server.send(SPEND, &[], ROW).await;
+    assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(reply.headers.contains_key("retry-after"));
+    drop(place);
+    assert_eq!(server.send(SPEND, &[], ROW).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn without_keys_only_this_machine_is_served() {
+    let server = open();
+    for (peer, status) in [
+        ("127.0.0.1:1", StatusCode::OK),
+        ("[::1]:1", StatusCode::OK),
+        ("[::ffff:127.0.0.1]:1", StatusCode::OK),
+        ("10.0.0.9:1", StatusCode::UNAUTHORIZED),
+    ] {
+        assert_eq!(server.send_from(peer, SPEND, &[], ROW).await.status, status, "{peer}");
+    }
+    let page = server.send(SPEND, &[("origin", "https://evil.example")], ROW).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    let public = CollectorConfig { listen: "0.0.0.0:8600".parse().unwrap(), ..CollectorConfig::default() };
+    assert!(matches!(public.validate(), Err(CollectorError::Config(_))));
+}
+
+#[tokio::test]
+async fn a_key_is_good_for_its_scope() {
+    let server = with_keys(&[
+        ("litellm-key-0123456", "litellm.spend_logs"),
+        ("admin-key-0123456789", "admin"),
+        ("intent-key-012345678", "intents"),
+    ]);
+    for (header, path, status) in [
+        ("", SPEND, StatusCode::UNAUTHORIZED),
+        ("Bearer wrong", SPEND, StatusCode::UNAUTHORIZED),
+        ("Basic litellm-key-0123456", SPEND, StatusCode::UNAUTHORIZED),
+        ("Bearer litellm-key-0123456", SPEND, StatusCode::OK),
+        ("bearer admin-key-0123456789", SPEND, StatusCode::OK),
+        ("Bearer intent-key-012345678", SPEND, StatusCode::FORBIDDEN),
+        ("Bearer litellm-key-0123456", "/v1/sources/cursor.usage_events/records", StatusCode::FORBIDDEN),
+        ("Bearer litellm-key-0123456", "/v1/logs", StatusCode::FORBIDDEN),
+        ("Bearer litellm-key-0123456", "/v1/intents", StatusCode::FORBIDDEN),
+    ] {
+        let headers = [("authorization", header), ("content-type", "application/json")];
+        assert_eq!(server.send_from("10.0.0.9:1", path, &headers, ROW).await.status, status, "{header} {path}");
+    }
+}
+
+#[test]
+fn weak_or_pointless_keys_are_refused_and_secrets_are_masked() {
+    let config = |key: &str, scope: &str| CollectorConfig {
+        keys: vec![AccessKey { key: key.into(), scope: scope.into(), person: None }],
+        ..CollectorConfig::default()
+    };
+    assert!(config("short", "admin").validate().is_err());
+    assert!(config("long-enough-0123456", "nothing").validate().is_err());
+    assert!(config("long-enough-0123456", "intent:self").validate().is_err());
+    let good = config("long-enough-0123456", "admin");
+    assert!(good.validate().is_ok());
+    assert!(!format!("{good:?}").contains("long-enough"));
+}
+
+#[tokio::test]
+async fn intents_are_hashed_and_a_personal_key_declares_its_own() {
+    let server = with_keys(&[("personal-key-0123456", "intent:self"), ("intent-key-012345678", "intents")]);
+    let intent = |person: &str| {
+        format!(r#"{{"intent_id":"i-1","person":"{person}","started_at":"2026-11-03T09:00:00Z","task":"routine"}}"#)
+    };
+    let own = [("authorization", "Bearer personal-key-0123456")];
+    let any = [("authorization", "Bearer intent-key-012345678")];
+    assert_eq!(server.send("/v1/intents", &own, intent("Ana@acme.example")).await.status, StatusCode::OK);
+    assert_eq!(server.send("/v1/intents", &own, intent("bob@acme.example")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(server.send("/v1/intents", &any, intent("bob@acme.example")).await.status, StatusCode::OK);
+    let intents = server.recorder.intents();
+    assert_eq!(intents.len(), 2);
+    assert_eq!(Some(intents[0].account), AccountRef::new(&key(), AccountKind::Email, "ana@acme.example"));
+    assert_eq!(intents[0].recorded_at, UtcTime::parse("2026-11-10T00:00:00Z").unwrap());
+    assert_eq!(intents[0].origin, IntentOrigin::Http);
+    let reply = server.send("/v1/intents", &any, "{\"intent_id\":\"x\"}").await;
+    assert_eq!(reply.json()["rejected"][0]["field"], "person");
+}
+
+#[tokio::test]
+async fn telemetry_is_answered_in_its_own_encoding() {
+    let server = open();
+    let json = [("content-type", "application/json")];
+    let protobuf = [("content-type", "application/x-protobuf")];
+    let logs = include_bytes!("../../fixtures/anthropic_claude_code_otel_logs.json").as_slice();
+    let reply = server.send("/v1/logs", &json, logs).await;
+    assert_eq!((reply.status, reply.body.as_slice()), (StatusCode::OK, b"{}".as_slice()));
+    assert!(!server.recorder.events().is_empty());
+    // An empty request is a valid protobuf message.
+    let reply = server.send("/v1/traces", &protobuf, Vec::new()).await;
+    assert_eq!((reply.status, reply.body.len()), (StatusCode::OK, 0));
+    let reply = server.send("/v1/logs", &protobuf, "not protobuf").await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    assert_eq!(server.send("/v1/logs", &[], logs).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn metrics_are_received_and_said_not_to_be_taken() {
+    let server = open();
+    let body = include_bytes!("../../fixtures/anthropic_claude_code_otel_metrics.delta.json").as_slice();
+    let reply = server.send("/v1/metrics", &[("content-type", "application/json")], body).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    let partial = reply.json()["partialSuccess"].clone();
+    assert_eq!(partial["rejectedDataPoints"], "0");
+    assert!(partial["errorMessage"].as_str().unwrap().contains("not taken"));
+    assert_eq!(server.recorder.messages.lock().unwrap().len(), 0);
+    let reply = server.send("/v1/metrics", &[("content-type", "application/x-protobuf")], Vec::new()).await;
+    // Field 1, length-delimited, as `ExportMetricsServiceResponse.partial_success`.
+    assert_eq!(reply.body[0], 0x0a);
+}

@@ -1,0 +1,48 @@
+//! A publisher that remembers, for tests.
+
+use super::{Batch, Publish};
+use futures::future::BoxFuture;
+use modellane_event::{IntentEvent, RejectEvent, UsageEvent};
+use modellane_kafka::{KafkaError, Topic};
+use modellane_schema::{intent_codec, reject_codec, usage_codec};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Keeps what was published; refuses everything while `down`.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    pub(crate) messages: Mutex<Vec<(Topic, Vec<u8>, Vec<u8>)>>,
+    pub(crate) down: AtomicBool,
+}
+
+impl Recorder {
+    pub(crate) fn events(&self) -> Vec<UsageEvent> {
+        self.of(Topic::Usage, |payload| usage_codec().decode(payload).unwrap())
+    }
+
+    pub(crate) fn rejects(&self) -> Vec<RejectEvent> {
+        self.of(Topic::Rejects, |payload| reject_codec().decode(payload).unwrap())
+    }
+
+    pub(crate) fn intents(&self) -> Vec<IntentEvent> {
+        self.of(Topic::Intents, |payload| intent_codec().decode(payload).unwrap())
+    }
+
+    fn of<T>(&self, wanted: Topic, decode: impl Fn(&[u8]) -> T) -> Vec<T> {
+        let messages = self.messages.lock().unwrap();
+        messages.iter().filter(|(topic, ..)| *topic == wanted).map(|(_, _, payload)| decode(payload)).collect()
+    }
+}
+
+impl Publish for Recorder {
+    fn publish<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), KafkaError>> {
+        Box::pin(async move {
+            if self.down.load(Ordering::SeqCst) {
+                return Err(KafkaError::Unreachable { bootstrap: "nowhere".into(), action: "publish" });
+            }
+            let copies = batch.iter().map(|(topic, key, payload)| (topic, key.to_vec(), payload.to_vec()));
+            self.messages.lock().unwrap().extend(copies);
+            Ok(())
+        })
+    }
+}
