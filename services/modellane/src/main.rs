@@ -1,2 +1,132 @@
 //! The binary: wiring only.
-fn main() {}
+
+mod admin;
+mod cli;
+mod config;
+mod context;
+mod demo;
+mod flow;
+mod import;
+mod listen;
+mod objects;
+mod org;
+mod print;
+mod progress;
+mod report;
+mod sample;
+mod sources;
+mod stack;
+
+use crate::cli::{Cli, Command, ConfigCommand, LogStyle, Policy};
+use crate::config::AppConfig;
+use crate::stack::{Base, Roles, Stack};
+use anyhow::Result;
+use clap::{CommandFactory, Parser};
+use modellane_judge::{Bundle, PolicyObject};
+use modellane_runtime::{LogFormat, Shutdown, init_logging, load_config};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Some records were rejected and `--strict` was given.
+const SOME_REJECTED: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let format = match cli.log_format {
+        LogStyle::Text => LogFormat::Text,
+        LogStyle::Json => LogFormat::Json,
+    };
+    init_logging(format, default_filter(&cli.command));
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("modellane: the machine gives no threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("modellane: {}", chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Commands that talk to a person log warnings only; services say what they do.
+fn default_filter(command: &Command) -> &'static str {
+    match command {
+        Command::All | Command::Collector | Command::Processor | Command::Sink | Command::Query => "info",
+        _ => "warn",
+    }
+}
+
+/// The causes in one line; a cause that its effect already repeats is said once.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
+    let config = || load_config::<AppConfig>(cli.config.as_deref());
+    match cli.command {
+        Command::Demo(args) => demo::run(config()?, args).await?,
+        Command::All => serve(Base::own(config()?).await?, Roles::ALL).await?,
+        Command::Collector => service(config()?, |roles| roles.collector = true).await?,
+        Command::Processor => service(config()?, |roles| roles.processor = true).await?,
+        Command::Sink => service(config()?, |roles| roles.sink = true).await?,
+        Command::Query => service(config()?, |roles| roles.query = true).await?,
+        Command::Import(args) => {
+            let strict = args.strict;
+            if import::run(config()?, args).await? > 0 && strict {
+                return Ok(ExitCode::from(SOME_REJECTED));
+            }
+        }
+        Command::Sources(args) => sources::run(config()?, args).await?,
+        Command::Report(args) => report::run(config()?, args).await?,
+        Command::Policy(Policy::Check { dir }) => check_policy(&dir)?,
+        Command::Config(ConfigCommand::Check) => {
+            config()?;
+            println!("the configuration can be used");
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "modellane", &mut std::io::stdout());
+        }
+        Command::Version => println!("modellane {}", env!("CARGO_PKG_VERSION")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn service(config: AppConfig, choose: fn(&mut Roles)) -> Result<()> {
+    let mut roles = Roles::NONE;
+    choose(&mut roles);
+    serve(Base::member(config).await?, roles).await
+}
+
+async fn serve(base: Base, roles: Roles) -> Result<()> {
+    let shutdown = Shutdown::new();
+    shutdown.on_signal()?;
+    let mut stack = Stack::start(base, roles, shutdown).await?;
+    let served = stack.serve().await;
+    served.and(stack.stop().await)
+}
+
+fn check_policy(dir: &Path) -> Result<()> {
+    let bundle = Bundle::compile(&PolicyObject::from_files(&context::read_bundle(dir)?)?)?;
+    println!(
+        "{} {}: {} rules, {} combinations of facts, tests passed",
+        bundle.id(),
+        bundle.version(),
+        bundle.rules().len(),
+        bundle.vectors()
+    );
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! From usage topic to judged topic, batch by batch.
+
+use crate::context::{ContextFeed, ContextObjects};
+use crate::{ProcessorError, undecodable};
+use modellane_event::{JudgedEvent, LakeKey, RejectEvent, UsageEvent};
+use modellane_judge::judge;
+use modellane_kafka::{GroupConsumer, KafkaConfig, PublishBatch, Publisher, Record, Topic};
+use modellane_runtime::{Clock, MetricName, Metrics, Shutdown};
+use modellane_schema::{AvroCodec, judged_codec, reject_codec, usage_codec};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a processor waits before it tries again what may succeed later.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Settings of the processor.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProcessorConfig {
+    /// Consumer group; processors of one group share the partitions.
+    pub group: String,
+    /// Events judged between two commits of the group offset.
+    pub batch_size: usize,
+    /// How long a poll waits for the first event, in milliseconds.
+    pub poll_wait_ms: u64,
+}
+
+impl Default for ProcessorConfig {
+    fn default() -> Self {
+        Self { group: "modellane-processor".into(), batch_size: 20_000, poll_wait_ms: 100 }
+    }
+}
+
+/// Group offsets that this processor has committed: the next offset to read, by partition.
+pub type Progress = BTreeMap<i32, i64>;
+
+/// A running processor's parts.
+pub struct Processor {
+    config: ProcessorConfig,
+    consumer: GroupConsumer,
+    publisher: Publisher,
+    context: ContextFeed,
+    topics: Topics,
+    codecs: Codecs,
+    key: LakeKey,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    progress: tokio::sync::watch::Sender<Progress>,
+}
+
+struct Topics {
+    usage: String,
+    judged: String,
+    rejects: String,
+}
+
+struct Codecs {
+    usage: AvroCodec<UsageEvent>,
+    judged: AvroCodec<JudgedEvent>,
+    reject: AvroCodec<RejectEvent>,
+}
+
+impl Processor {
+    /// Connects and reads context and intents to their ends.
+    pub async fn open(
+        config: ProcessorConfig,
+        kafka: &KafkaConfig,
+        objects: Box<dyn ContextObjects>,
+        key: LakeKey,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Result<Self, ProcessorError> {
+        let mut context = ContextFeed::open(kafka, objects).await?;
+        context.catch_up().await?;
+        let topics = Topics {
+            usage: Topic::Usage.name(&kafka.topic_prefix),
+            judged: Topic::Judged.name(&kafka.topic_prefix),
+            rejects: Topic::Rejects.name(&kafka.topic_prefix),
+        };
+        Ok(Self {
+            consumer: GroupConsumer::new(kafka, &config.group, &[&topics.usage])?,
+            publisher: Publisher::new(kafka)?,
+            codecs: Codecs { usage: usage_codec(), judged: judged_codec(), reject: reject_codec() },
+            progress: tokio::sync::watch::Sender::new(Progress::new()),
+            config,
+            context,
+            topics,
+            key,
+            clock,
+            metrics,
+        })
+    }
+
+    /// Follows what this processor has committed.
+    pub fn progress(&self) -> tokio::sync::watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Judges until asked to stop. What was polled is finished or left for the next reader of the group.
+    pub async fn run(mut self, shutdown: Shutdown) -> Result<(), ProcessorError> {
+        let wait = Duration::from_millis(self.config.poll_wait_ms);
+        while !shutdown.is_triggered() {
+            let records = match self.consumer.poll_batch(self.config.batch_size, wait).await {
+                Ok(records) => records,
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(%error, "usage cannot be read; trying again");
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if !records.is_empty() && !self.finish(&records, &shutdown).await? {
+                break;
+            }
+        }
+        self.consumer.close().await;
+        Ok(())
+    }
+
+    /// Brings a batch through, again and again if the broker is away: judging is pure and the sink counts
+    /// one of equal messages. `false` if stopping was asked for before it was through.
+    async fn finish(&mut self, records: &[Record], shutdown: &Shutdown) -> Result<bool, ProcessorError> {
+        loop {
+            match self.step(records).await {
+                Ok(()) => return Ok(true),
+                Err(ProcessorError::Kafka(error)) if error.is_retryable() => {
+                    tracing::warn!(%error, "a batch was not acknowledged; sending it again");
+                }
+                Err(error @ ProcessorError::ContextObject { .. }) => {
+                    tracing::error!(%error, "waiting for context");
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                () = shutdown.triggered() => return Ok(false),
+                () = tokio::time::sleep(RETRY_PAUSE) => {}
+            }
+        }
+    }
+
+    async fn step(&mut self, records: &[Record]) -> Result<(), ProcessorError> {
+        self.context.catch_up().await?;
+        let mut batch = self.publisher.batch();
+        let mut buffer = Vec::with_capacity(1024);
+        let mut verdicts: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for record in records {
+            match record.payload.as_deref().map(|bytes| self.codecs.usage.decode(bytes)) {
+                Some(Ok(usage)) => {
+                    let judgement = judge(self.context.state(), &usage);
+                    *verdicts.entry(judgement.verdict.as_str()).or_default() += 1;
+                    let judged = JudgedEvent { usage, judgement };
+                    buffer.clear();
+                    self.codecs.judged.encode(&judged, &mut buffer)?;
+                    batch.send(&self.topics.judged, judged.usage.event_id.as_bytes(), &buffer).await?;
+                }
+                Some(Err(_)) | None => self.reject(record, &mut batch, &mut buffer).await?,
+            }
+        }
+        batch.wait().await?;
+        self.commit(records).await?;
+        for (verdict, count) in verdicts {
+            self.metrics.add(MetricName::ProcessorJudged, &[("verdict", verdict)], count);
+        }
+        self.metrics.set(MetricName::ProcessorContextVersion, &[], self.context.state().version());
+        Ok(())
+    }
+
+    async fn reject(
+        &self,
+        record: &Record,
+        batch: &mut PublishBatch,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), ProcessorError> {
+        let reject = undecodable::reject(&self.key, record, self.clock.now());
+        buffer.clear();
+        self.codecs.reject.encode(&reject, buffer)?;
+        batch.send(&self.topics.rejects, reject.reject_id.as_bytes(), buffer).await?;
+        self.metrics.add(MetricName::ProcessorUndecodable, &[("topic", &self.topics.usage)], 1);
+        Ok(())
+    }
+
+    /// Every result of the batch is acknowledged, so the group may go on behind it.
+    async fn commit(&self, records: &[Record]) -> Result<(), ProcessorError> {
+        let mut next = Progress::new();
+        for record in records {
+            let offset = next.entry(record.partition).or_default();
+            *offset = (*offset).max(record.offset + 1);
+        }
+        let offsets: Vec<_> = next
+            .iter()
+            .map(|(partition, offset)| (self.topics.usage.as_str(), *partition, *offset))
+            .collect();
+        self.consumer.commit(&offsets).await?;
+        self.progress.send_modify(|progress| progress.extend(next));
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! What users type.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// AI coding governance without prompts: usage evidence against declared intent, as SQL.
+#[derive(Debug, Parser)]
+#[command(name = "modellane", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Configuration file (TOML). `MODELLANE__SECTION__KEY` in the environment overrides it.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How log lines on standard error look.
+    #[arg(long, global = true, value_enum, default_value_t = LogStyle::Text)]
+    pub(crate) log_format: LogStyle,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogStyle {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Table,
+    Json,
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one process on this machine: loads an organisation folder, prints the reports, serves.
+    Demo(Demo),
+    /// All services in one process, with the given configuration.
+    All,
+    /// Receives vendor exports, OTLP and intents over HTTP.
+    Collector,
+    /// Judges usage events against context.
+    Processor,
+    /// Writes the ledger.
+    Sink,
+    /// Answers SQL and reports.
+    Query,
+    /// Takes exported files in, into the running instance when there is one.
+    Import(Import),
+    /// Lists every source: grain, cost, identity, natural key, restatement window and state.
+    Sources(Sources),
+    /// Prints one report.
+    Report(Report),
+    /// Works on guidance bundles.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Works on the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Prints the completion script of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the version.
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Organisation folder to load instead of the bundled sample.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) org: Option<PathBuf>,
+    /// Keep broker and lake there (the lake is `DIR/lake`) instead of in a directory that each demo clears.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Exit after the reports.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How the reports are printed.
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub(crate) format: TableFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Source of the files, such as `litellm.spend_logs`; `modellane sources` lists them.
+    pub(crate) source: String,
+    /// Exported files, pages of one fetch together; gzip and zstd are unpacked.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The files are everything that the vendor has for their period.
+    #[arg(long)]
+    pub(crate) complete: bool,
+    /// When the files were fetched, where they do not say so themselves (RFC 3339; default: now).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) observed_at: Option<String>,
+    /// Data directory of the instance.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Read and count, send nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Exit with 3 if any record was rejected.
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    /// Data directory of the instance.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// How the list is printed.
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub(crate) format: TableFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// Which report, such as `spend`.
+    pub(crate) name: String,
+    /// First day, as `YYYY-MM-DD`.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<String>,
+    /// Day after the last, as `YYYY-MM-DD`.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<String>,
+    /// Only this team.
+    #[arg(long)]
+    pub(crate) team: Option<String>,
+    /// As it was known at that time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// Data directory of the instance.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Compiles a bundle and runs its tests.
+    Check {
+        /// Folder with `bundle.yaml`, `catalogue.csv`, `rules.cedar`, `tests.yaml`.
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Reads the configuration and says what is wrong with it.
+    Check,
+}

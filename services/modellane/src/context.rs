@@ -1,0 +1,191 @@
+//! New versions of the context: checked, stored as immutable objects, announced on the pointer topic.
+
+use anyhow::{Context as _, Result, anyhow};
+use modellane_event::{ContextKind, ContextPointer, Label, LakeKey, PersonId};
+use modellane_judge::{
+    Bundle, ContextError, ContextObject, PersonIds, PolicyObject, parse_directory, parse_finance,
+    parse_prices,
+};
+use modellane_kafka::{AssignedConsumer, KafkaConfig, Publisher, Topic};
+use modellane_lake::Lake;
+use modellane_runtime::{Clock, PersonStore};
+use modellane_schema::context_codec;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Takes context in, one version a call, all or nothing.
+pub(crate) struct ContextIntake {
+    lake: Arc<Lake>,
+    publisher: Publisher,
+    topic: String,
+    key: LakeKey,
+    clock: Arc<dyn Clock>,
+    persons: tokio::sync::Mutex<Persons>,
+    /// What holds now, so that the same content again makes no new version.
+    current: tokio::sync::Mutex<Current>,
+}
+
+#[derive(Default)]
+struct Current {
+    newest: BTreeMap<ContextKind, Label>,
+    bundles: BTreeSet<Label>,
+}
+
+impl Current {
+    fn has(&self, kind: ContextKind, hash: &Label) -> bool {
+        match kind {
+            ContextKind::Policy => self.bundles.contains(hash),
+            _ => self.newest.get(&kind) == Some(hash),
+        }
+    }
+
+    fn add(&mut self, kind: ContextKind, hash: Label) {
+        if kind == ContextKind::Policy {
+            self.bundles.insert(hash.clone());
+        }
+        self.newest.insert(kind, hash);
+    }
+}
+
+struct Persons(PersonStore);
+
+impl PersonIds for Persons {
+    fn surrogate(&mut self, clear_id: &str) -> PersonId {
+        self.0.surrogate(clear_id)
+    }
+}
+
+impl ContextIntake {
+    /// Opens the store of persons and reads what was announced so far.
+    pub(crate) async fn open(
+        lake: Arc<Lake>,
+        kafka: &KafkaConfig,
+        key: LakeKey,
+        persons: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let topic = Topic::Context.name(&kafka.topic_prefix);
+        Ok(Self {
+            lake,
+            publisher: Publisher::new(kafka)?,
+            current: tokio::sync::Mutex::new(announced(kafka, &topic).await?),
+            topic,
+            key,
+            clock,
+            persons: tokio::sync::Mutex::new(Persons(PersonStore::open(persons)?)),
+        })
+    }
+
+    /// Takes `directory.yaml`. Names go into the store of persons and nowhere else.
+    pub(crate) async fn put_directory(&self, bytes: &[u8]) -> Result<(), IntakeError> {
+        let mut persons = self.persons.lock().await;
+        let parsed = parse_directory(bytes, &self.key, &mut *persons)?;
+        for person in &parsed.persons {
+            if let Some(name) = &person.name {
+                persons.0.set_name(&person.clear_id, name);
+            }
+        }
+        // Before the pointer: a surrogate that is used must never be drawn again.
+        persons.0.save().map_err(anyhow::Error::from)?;
+        drop(persons);
+        self.announce(ContextObject::Directory(parsed.object)).await
+    }
+
+    /// Takes a guidance bundle, file name to content. A bundle whose tests fail is refused.
+    pub(crate) async fn put_policy(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<(), IntakeError> {
+        let object = PolicyObject::from_files(files)?;
+        Bundle::compile(&object)?;
+        self.announce(ContextObject::Policy(object)).await
+    }
+
+    /// Takes `prices.yaml`.
+    pub(crate) async fn put_prices(&self, bytes: &[u8]) -> Result<(), IntakeError> {
+        self.announce(ContextObject::Prices(parse_prices(bytes)?)).await
+    }
+
+    /// Takes `finance.yaml`.
+    pub(crate) async fn put_finance(&self, bytes: &[u8]) -> Result<(), IntakeError> {
+        let mut persons = self.persons.lock().await;
+        let object = parse_finance(bytes, &mut *persons)?;
+        persons.0.save().map_err(anyhow::Error::from)?;
+        drop(persons);
+        self.announce(ContextObject::Finance(object)).await
+    }
+
+    async fn announce(&self, object: ContextObject) -> Result<(), IntakeError> {
+        let encoded = object.encode()?;
+        let mut current = self.current.lock().await;
+        if current.has(encoded.kind, &encoded.hash) {
+            return Ok(());
+        }
+        self.lake.put_context(encoded.bytes.into()).await.map_err(anyhow::Error::from)?;
+        let pointer = ContextPointer {
+            kind: encoded.kind,
+            hash: encoded.hash.clone(),
+            effective: None,
+            recorded_at: self.clock.now(),
+        };
+        let mut payload = Vec::new();
+        context_codec().encode(&pointer, &mut payload).map_err(anyhow::Error::from)?;
+        self.publisher
+            .publish(&self.topic, encoded.kind.as_str().as_bytes(), &payload)
+            .await
+            .map_err(anyhow::Error::from)?;
+        current.add(encoded.kind, encoded.hash);
+        Ok(())
+    }
+}
+
+/// Why a version was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IntakeError {
+    /// Its author has to mend it.
+    #[error(transparent)]
+    Invalid(#[from] ContextError),
+    /// It could not be stored or announced.
+    #[error(transparent)]
+    Unavailable(#[from] anyhow::Error),
+}
+
+/// Reads a bundle's folder: the files that a bundle consists of.
+pub(crate) fn read_bundle(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    let entries =
+        std::fs::read_dir(dir).with_context(|| format!("cannot read the bundle {}", dir.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.is_file() && !name.starts_with('.') {
+            let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            files.insert(name, bytes);
+        }
+    }
+    if files.is_empty() {
+        return Err(anyhow!(
+            "{} holds no bundle; a bundle has bundle.yaml, catalogue.csv, rules.cedar, tests.yaml",
+            dir.display()
+        ));
+    }
+    Ok(files)
+}
+
+async fn announced(kafka: &KafkaConfig, topic: &str) -> Result<Current> {
+    let mut consumer = AssignedConsumer::new(kafka)?;
+    let (low, high) = consumer.watermarks(topic, 0).await?;
+    consumer.assign(topic, &[(0, low)]).await?;
+    let codec = context_codec();
+    let mut current = Current::default();
+    let mut next = low;
+    while next < high {
+        for record in consumer.poll_batch(1_000, Duration::from_millis(500)).await? {
+            next = record.offset + 1;
+            if let Some(Ok(pointer)) = record.payload.as_deref().map(|bytes| codec.decode(bytes)) {
+                current.add(pointer.kind, pointer.hash);
+            }
+        }
+    }
+    consumer.close().await;
+    Ok(current)
+}

@@ -1,0 +1,80 @@
+//! The collector's two ports.
+
+use crate::admin;
+use crate::context::ContextIntake;
+use crate::stack::Base;
+use anyhow::{Context, Result};
+use axum::Router;
+use modellane_collector::{Collector, KafkaPublish, admin_only, otlp_router, router};
+use modellane_kafka::Publisher;
+use modellane_runtime::{Readiness, Shutdown, health_router};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// The collector while it listens.
+pub(crate) struct Listening {
+    pub(crate) address: SocketAddr,
+    /// Where OTLP over HTTP listens as well, if it does.
+    pub(crate) otlp_http_address: Option<SocketAddr>,
+    tasks: JoinSet<std::io::Result<()>>,
+}
+
+impl Listening {
+    /// Opens the ports and serves until asked to stop.
+    pub(crate) async fn start(base: &Base, context: Arc<ContextIntake>, shutdown: &Shutdown) -> Result<Self> {
+        let config = &base.config.collector;
+        let publish = KafkaPublish::new(Publisher::new(&base.kafka)?, &base.kafka.topic_prefix);
+        let collector = Collector::new(
+            config,
+            base.key.clone(),
+            Arc::new(publish),
+            Arc::clone(&base.clock),
+            base.metrics.clone(),
+        )?;
+        let readiness = Readiness::new();
+        let routes = router(Arc::clone(&collector))
+            .merge(admin_only(Arc::clone(&collector), admin::router(context)))
+            .merge(health_router(readiness.clone(), base.metrics.clone()));
+        let mut tasks = JoinSet::new();
+        let address = serve("collector.listen", config.listen, routes, shutdown, &mut tasks).await?;
+        let otlp_http_address = match config.otlp_http_listen {
+            Some(address) => {
+                let routes = otlp_router(collector);
+                Some(serve("collector.otlp_http_listen", address, routes, shutdown, &mut tasks).await?)
+            }
+            None => None,
+        };
+        readiness.set(true);
+        Ok(Self { address, otlp_http_address, tasks })
+    }
+
+    /// Waits until every request in flight is answered.
+    pub(crate) async fn stopped(mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Ok(Err(error)) = ended {
+                tracing::error!(%error, "the collector's port failed");
+            }
+        }
+    }
+}
+
+async fn serve(
+    key: &str,
+    address: SocketAddr,
+    routes: Router,
+    shutdown: &Shutdown,
+    tasks: &mut JoinSet<std::io::Result<()>>,
+) -> Result<SocketAddr> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: set {key} to another address, or stop what listens there")
+    })?;
+    let bound = listener.local_addr()?;
+    let shutdown = shutdown.clone();
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    tasks.spawn(async move {
+        axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.triggered().await }).await
+    });
+    Ok(bound)
+}

@@ -1,0 +1,329 @@
+//! The whole way as a user goes it: the demo, SQL from several clients, more imports, as-known-at, canaries.
+
+use anyhow::{Context, Result, ensure};
+use modellane_tests::clients::{ledger_totals, psql, tests_dir};
+use modellane_tests::instance::{Instance, binary, run, skip};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Column of the ledger, and the truth's name for its sum.
+const SUMS: [(&str, &str); 9] = [
+    ("events", "events"),
+    ("input_tokens", "input_tokens"),
+    ("cache_read_tokens", "cache_read_tokens"),
+    ("cache_write_tokens", "cache_write_tokens"),
+    ("output_tokens", "output_tokens"),
+    ("lines_accepted", "lines_accepted"),
+    ("credits", "credits"),
+    ("billed_cost", "billed_usd"),
+    ("list_cost", "list_cost_usd"),
+];
+
+struct Demo {
+    binary: PathBuf,
+    dir: tempfile::TempDir,
+}
+
+impl Demo {
+    /// Loads the bundled sample into a fresh directory; `None` where a tool is missing.
+    fn load() -> Result<Option<Self>> {
+        let Some(binary) = binary() else {
+            skip("the demo", "build the binary with `cargo build -p modellane`");
+            return Ok(None);
+        };
+        if std::env::var_os("MODELLANE_TEST_PYTHON").is_none() {
+            skip("the demo", "needs MODELLANE_TEST_PYTHON with duckdb and polars, as tests/run sets it");
+            return Ok(None);
+        }
+        let dir = tempfile::tempdir()?;
+        let demo = Self { binary, dir };
+        let output = modellane_tests::instance::command(&demo.binary)
+            .args(["demo", "--once", "--format", "json", "--data-dir"])
+            .arg(demo.data())
+            .env("MODELLANE__COLLECTOR__LISTEN", "127.0.0.1:0")
+            .env("MODELLANE__COLLECTOR__OTLP_HTTP_LISTEN", "127.0.0.1:0")
+            .env("MODELLANE__QUERY__PG_LISTEN", "127.0.0.1:0")
+            .env("MODELLANE__QUERY__HTTP_LISTEN", "127.0.0.1:0")
+            .output()?;
+        ensure!(output.status.success(), "demo: {}", String::from_utf8_lossy(&output.stderr));
+        let printed: Value = serde_json::from_slice(&output.stdout).context("the demo prints JSON")?;
+        for report in ["spend", "adherence", "unmatched", "sources"] {
+            ensure!(printed[report].as_array().is_some_and(|rows| !rows.is_empty()), "{report} is empty");
+        }
+        Ok(Some(demo))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn lake(&self) -> PathBuf {
+        self.data().join("lake")
+    }
+
+    fn import(&self, args: &[&str]) -> Result<String> {
+        let data = self.data();
+        let mut all = vec!["import", "--data-dir", data.to_str().context("a path of text")?];
+        all.extend(args);
+        let output = run(&self.binary, &all)?;
+        ensure!(output.status.success(), "import: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn totals(&self) -> Result<Value> {
+        ledger_totals("duckdb", &self.lake(), None)
+    }
+}
+
+fn truth() -> Result<Value> {
+    Ok(serde_json::from_slice(&std::fs::read(tests_dir().join("expected/demo_totals.json"))?)?)
+}
+
+fn sample(path: &str) -> PathBuf {
+    tests_dir().parent().expect("tests/ has a parent").join("deploy/demo/exports").join(path)
+}
+
+/// Numbers and decimal texts in one spelling.
+fn plain(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Null => return None,
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    Some(if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text })
+}
+
+#[test]
+fn a_user_gets_the_same_true_sums_everywhere() -> Result<()> {
+    let Some(demo) = Demo::load()? else { return Ok(()) };
+    let truth = truth()?;
+    for engine in ["duckdb", "polars"] {
+        let totals = ledger_totals(engine, &demo.lake(), None)?;
+        for (source, expected) in truth["sources"].as_object().context("sources")? {
+            for (column, name) in SUMS.iter().filter(|(_, name)| !expected[*name].is_null()) {
+                let (found, wanted) = (plain(&totals[source][*column]), plain(&expected[*name]));
+                ensure!(found == wanted, "{engine}: {source} {column} is {found:?}, the truth is {wanted:?}");
+            }
+        }
+    }
+    served(&demo, &truth)?;
+    imports(&demo)
+}
+
+/// What SQL and HTTP clients see of the same table.
+fn served(demo: &Demo, truth: &Value) -> Result<()> {
+    let log = demo.dir.path().join("log");
+    let instance = Instance::start(&demo.binary, &demo.data(), 300, &log)?;
+    let at = &instance.addresses;
+    ensure!(psql(&at.postgres, "select count(*) from usage")? == truth["events"].to_string());
+    for view in
+        ["usage", "usage_ledger", "spend", "spend_daily", "adherence", "unmatched", "freshness", "rejects"]
+    {
+        let count: i64 = psql(&at.postgres, &format!("select count(*) from {view}"))?.parse()?;
+        ensure!(count > 0, "{view} is empty");
+    }
+    let bounds = "select count(*) from adherence where lower > expected or expected > upper or lower > rate or rate > upper";
+    ensure!(psql(&at.postgres, bounds)? == "0", "bounds of adherence are out of order");
+    let verdicts =
+        "select count(*) from usage where explained_share + partial_share + unexplained_share <> 1";
+    ensure!(psql(&at.postgres, verdicts)? == "0", "shares do not sum to one");
+    for refused in [
+        "copy (select 1) to '/tmp/x'",
+        "create table t (a int)",
+        "set datafusion.runtime.memory_limit = '1G'",
+    ] {
+        ensure!(psql(&at.postgres, refused).is_err(), "{refused} was let through");
+    }
+    let csv = http(&format!("http://{}/v1/reports/spend.csv", at.http))?;
+    ensure!(
+        csv.lines().count() > 1 && csv.starts_with("month,"),
+        "spend.csv: {}",
+        csv.lines().next().unwrap_or("")
+    );
+    let json: Value = serde_json::from_str(&http(&format!("http://{}/v1/reports/spend.json", at.http))?)?;
+    ensure!(!json.is_null());
+    instance.stop()
+}
+
+fn http(url: &str) -> Result<String> {
+    Ok(ureq::get(url).call()?.body_mut().read_to_string()?)
+}
+
+/// A second import adds nothing, a restated file changes totals by the difference, an older one imported
+/// last changes nothing, and earlier totals can still be had.
+fn imports(demo: &Demo) -> Result<()> {
+    const SOURCE: &str = "litellm.spend_logs";
+    let before = demo.totals()?;
+    let file = demo.dir.path().join("restated.json");
+    let row = |spend: &str| {
+        format!(
+            "{{\"data\":[{{\"request_id\":\"extra-1\",\"call_type\":\"acompletion\",\"spend\":{spend},\
+             \"prompt_tokens\":10,\"completion_tokens\":5,\"startTime\":\"2026-11-05T10:00:00Z\",\
+             \"endTime\":\"2026-11-05T10:00:01Z\",\"model\":\"openai/gpt-6.1-sol\",\"metadata\":{{}},\
+             \"status\":\"success\"}}]}}"
+        )
+    };
+    let path = file.to_str().context("a path of text")?;
+    let spent = |totals: &Value| {
+        plain(&totals[SOURCE]["effective_cost"]).map(|t| t.parse::<f64>().unwrap_or(f64::NAN))
+    };
+    let changed_by = |from: &Value, to: &Value| Some(((spent(to)? - spent(from)?) * 1e9).round() as i64);
+
+    std::fs::write(&file, row("0.000000125"))?;
+    demo.import(&[SOURCE, path, "--observed-at", "2026-11-20T00:00:00Z"])?;
+    let first = demo.totals()?;
+    ensure!(changed_by(&before, &first) == Some(125), "a new row: {:?}", changed_by(&before, &first));
+    let known_at = now()?;
+
+    demo.import(&[SOURCE, path, "--observed-at", "2026-11-20T00:00:00Z"])?;
+    demo.import(&[SOURCE, path])?;
+    ensure!(demo.totals()? == first, "a second import of the same file added something");
+
+    std::thread::sleep(Duration::from_millis(5));
+    std::fs::write(&file, row("0.000000625"))?;
+    demo.import(&[SOURCE, path])?;
+    let restated = demo.totals()?;
+    ensure!(changed_by(&first, &restated) == Some(500), "restated: {:?}", changed_by(&first, &restated));
+    ensure!(restated[SOURCE]["events"] == first[SOURCE]["events"], "a restatement is no new event");
+
+    std::fs::write(&file, row("0.5"))?;
+    demo.import(&[SOURCE, path, "--observed-at", "2026-11-10T00:00:00Z"])?;
+    ensure!(demo.totals()? == restated, "an older export imported last changed something");
+
+    let then = ledger_totals("duckdb", &demo.lake(), Some(&known_at))?;
+    ensure!(then == first, "totals as known at {known_at} are others than they were");
+    Ok(())
+}
+
+/// Now, to the microsecond: after the last commit and before the next.
+#[expect(clippy::disallowed_methods, reason = "a test asks the machine as a user would")]
+fn now() -> Result<String> {
+    let micros = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_micros();
+    Ok(modellane_event::UtcTime(i64::try_from(micros)?).to_string())
+}
+
+/// Strings that stand where vendors' payloads can carry content are nowhere: not in broker, lake, replies,
+/// output or logs (I11).
+#[test]
+fn planted_content_is_nowhere() -> Result<()> {
+    let Some(binary) = binary() else {
+        skip("canaries", "build the binary with `cargo build -p modellane`");
+        return Ok(());
+    };
+    let dir = tempfile::tempdir()?;
+    let (data, log) = (dir.path().join("data"), dir.path().join("log"));
+    let fixtures = tests_dir().parent().expect("a parent").join("services/modellane-collector/fixtures");
+    let mut printed = String::new();
+    let mut planted = 0;
+    let instance = Instance::start(&binary, &data, 300, &log)?;
+    for (source, file) in fixture_files(&fixtures)? {
+        let bytes = std::fs::read(&file)?;
+        planted += String::from_utf8_lossy(&bytes).matches("CANARY-PROMPT").count();
+        let args =
+            ["import", &source, file.to_str().context("text")?, "--data-dir", data.to_str().context("text")?];
+        let output = run(&binary, &args)?;
+        printed.push_str(&String::from_utf8_lossy(&output.stdout));
+        printed.push_str(&String::from_utf8_lossy(&output.stderr));
+        let url = format!("http://{}/v1/sources/{source}/records", instance.addresses.collector);
+        let config = ureq::post(&url).config().http_status_as_error(false).build();
+        printed.push_str(&config.send(&bytes[..])?.body_mut().read_to_string()?);
+    }
+    ensure!(planted > 20, "only {planted} canaries were planted");
+    std::thread::sleep(Duration::from_secs(2));
+    printed.push_str(&http(&format!("http://{}/metrics", instance.addresses.collector))?);
+    printed.push_str(&http(&format!("http://{}/v1/reports/rejects.csv", instance.addresses.http))?);
+    instance.stop()?;
+    ensure!(!printed.contains("CANARY"), "a reply, report or metric repeats a canary");
+    let mut files = vec![log];
+    walk(&data, &mut files)?;
+    for file in files {
+        let bytes = std::fs::read(&file)?;
+        let found = bytes.windows(6).any(|window| window == b"CANARY");
+        ensure!(!found, "{} holds a canary", file.display());
+    }
+    unpacked_lake_is_clean(&data)
+}
+
+/// Parquet pages are compressed, so the lake is searched through a reader as well.
+fn unpacked_lake_is_clean(data: &Path) -> Result<()> {
+    let Ok(python) = modellane_tests::clients::python() else {
+        skip("canaries in Parquet", "needs MODELLANE_TEST_PYTHON");
+        return Ok(());
+    };
+    let script = "import sys, glob, pyarrow.parquet as p\n\
+                  files = glob.glob(sys.argv[1] + '/**/*.parquet', recursive=True)\n\
+                  assert files, 'no files'\n\
+                  assert not any('CANARY' in str(p.read_table(f, partitioning=None).to_pylist()) for f in files)";
+    let output = std::process::Command::new(python).args(["-c", script]).arg(data.join("lake")).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Fixtures by source: the file name begins with the source's name.
+fn fixture_files(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let sources = [
+        "github_copilot.user_day",
+        "github_copilot.billing_csv",
+        "cursor.usage_events",
+        "litellm.spend_logs",
+        "otlp",
+    ];
+    let mut files = Vec::new();
+    walk(dir, &mut files)?;
+    let mut found = Vec::new();
+    for file in files {
+        // Every source tries every file: a wrong one must be refused without repeating anything.
+        found.extend(sources.iter().map(|source| ((*source).to_owned(), file.clone())));
+    }
+    Ok(found)
+}
+
+fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            walk(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn beginners_get_told_what_to_do() -> Result<()> {
+    let Some(binary) = binary() else {
+        skip("messages", "build the binary with `cargo build -p modellane`");
+        return Ok(());
+    };
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data");
+    let data = data.to_str().context("text")?;
+    let file = sample("cursor.usage_events");
+    for (args, code, told) in [
+        (vec!["import", "nonsense", "x.json", "--data-dir", data], 1, "litellm.spend_logs"),
+        (vec!["import", "litellm.spend_logs", "missing.json", "--data-dir", data], 1, "missing.json"),
+        (
+            vec!["import", "litellm.spend_logs", file.to_str().context("text")?, "--data-dir", data],
+            1,
+            "director",
+        ),
+        (vec!["collector"], 1, "kafka.bootstrap"),
+        (vec!["demo", "--org", "/nonexistent", "--once", "--data-dir", data], 1, "directory.yaml"),
+        (vec!["frobnicate"], 2, "Usage"),
+        (vec!["report", "nonsense", "--data-dir", data], 1, "spend"),
+    ] {
+        let output = modellane_tests::instance::command(&binary)
+            .args(&args)
+            .env("MODELLANE__COLLECTOR__LISTEN", "127.0.0.1:0")
+            .env("MODELLANE__COLLECTOR__OTLP_HTTP_LISTEN", "127.0.0.1:0")
+            .env("MODELLANE__QUERY__PG_LISTEN", "127.0.0.1:0")
+            .env("MODELLANE__QUERY__HTTP_LISTEN", "127.0.0.1:0")
+            .output()?;
+        let message = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(code), "{args:?}: {:?} {message}", output.status);
+        ensure!(message.contains(told), "{args:?} should speak of {told}: {message}");
+    }
+    Ok(())
+}
