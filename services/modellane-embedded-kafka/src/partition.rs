@@ -142,7 +142,7 @@ impl Partition {
     }
 
     /// The visible batches from the one that holds `offset` on.
-    pub(crate) fn from_offset(&self, offset: i64) -> &[StoredBatch] {
+    pub(crate) fn starting_at(&self, offset: i64) -> &[StoredBatch] {
         let visible = self.visible();
         &visible[visible.partition_point(|batch| batch.last < offset)..]
     }

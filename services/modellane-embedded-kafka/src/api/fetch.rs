@@ -107,7 +107,7 @@ fn plan_partition(
     let own_limit = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
     let mut own = 0;
     let mut batches = Vec::new();
-    for batch in partition.from_offset(wanted.fetch_offset) {
+    for batch in partition.starting_at(wanted.fetch_offset) {
         let length = batch.length as usize;
         if *total > 0 && (own + length > own_limit || *total + length > limit) {
             break;

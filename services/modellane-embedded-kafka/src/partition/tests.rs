@@ -39,12 +39,12 @@ fn readers_see_only_what_was_published() {
     let mut partition = Partition::default();
     partition.append(&header(-1, -1, -1, 3), 0, 10);
     partition.append(&header(-1, -1, -1, 2), 10, 10);
-    assert!(partition.from_offset(0).is_empty());
+    assert!(partition.starting_at(0).is_empty());
     partition.publish(3);
-    assert_eq!(partition.from_offset(0).len(), 1);
-    assert_eq!(partition.from_offset(3).len(), 0);
+    assert_eq!(partition.starting_at(0).len(), 1);
+    assert_eq!(partition.starting_at(3).len(), 0);
     partition.publish(5);
-    assert_eq!(partition.from_offset(4)[0].base, 3);
+    assert_eq!(partition.starting_at(4)[0].base, 3);
     assert_eq!(partition.high_watermark(), 5);
 }
 
