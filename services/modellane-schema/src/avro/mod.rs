@@ -1,0 +1,138 @@
+//! Single-object Avro: `C3 01`, the fingerprint of the writer's schema, the datum.
+
+mod compact;
+mod subject;
+
+use compact::Compact;
+use modellane_event::{ContextPointer, IntentEvent, JudgedEvent, RejectEvent, UsageEvent};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_avro_fast::de::{DeserializerConfig, DeserializerState, read::SliceRead};
+use serde_avro_fast::ser::{SerializerConfig, SerializerState};
+use std::fmt;
+use std::io::BufRead;
+use std::marker::PhantomData;
+use std::sync::LazyLock;
+use subject::Subject;
+pub use subject::{SCHEMA_FILES, SchemaFile};
+
+/// First bytes of every single-object message (Avro specification, "Single-object encoding").
+const MARKER: [u8; 2] = [0xC3, 0x01];
+
+/// Why a value or message could not be coded. Never repeats a value.
+#[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
+pub enum CodecError {
+    /// The message is no single-object Avro at all: it was not written by this system.
+    #[error("the message is not single-object Avro")]
+    NotSingleObject,
+    /// The message was written under a schema that this version does not embed: a newer version can
+    /// read it.
+    #[error("the message was written under an unknown schema, fingerprint {fingerprint:016x}")]
+    UnknownSchema {
+        /// CRC-64-AVRO of the writer's schema.
+        fingerprint: u64,
+    },
+    /// The message names a known schema and does not follow it, or holds a value outside its bounds.
+    #[error("the message does not follow its schema, {schema}")]
+    Malformed {
+        /// Name of the schema, as its file's.
+        schema: &'static str,
+    },
+    /// The value does not fit the schema: a fault of this program.
+    #[error("the value does not fit its schema, {schema}")]
+    Unencodable {
+        /// Name of the schema, as its file's.
+        schema: &'static str,
+    },
+}
+
+/// Encodes and decodes one type under the schemas of one subject. Costs nothing to copy or to share.
+pub struct AvroCodec<T> {
+    subject: &'static Subject,
+    value: PhantomData<fn(T) -> T>,
+}
+
+macro_rules! codecs {
+    ($($(#[$doc:meta])* $function:ident: $type:ty = $name:literal;)+) => {
+        $(
+            $(#[$doc])*
+            pub fn $function() -> AvroCodec<$type> {
+                static SUBJECT: LazyLock<Subject> = LazyLock::new(|| Subject::embedded($name));
+                AvroCodec { subject: &SUBJECT, value: PhantomData }
+            }
+        )+
+    };
+}
+
+codecs! {
+    /// Codec of the topic `modellane.usage.v1`.
+    usage_codec: UsageEvent = "usage_event";
+    /// Codec of the topic `modellane.judged.v1`.
+    judged_codec: JudgedEvent = "judged_event";
+    /// Codec of the topic `modellane.intents.v1`.
+    intent_codec: IntentEvent = "intent";
+    /// Codec of the topic `modellane.context.v1`.
+    context_codec: ContextPointer = "context_pointer";
+    /// Codec of the topic `modellane.rejects.v1`.
+    reject_codec: RejectEvent = "reject";
+}
+
+impl<T> AvroCodec<T> {
+    /// CRC-64-AVRO of the schema under which this version writes.
+    pub fn fingerprint(&self) -> u64 {
+        self.subject.current().fingerprint
+    }
+}
+
+impl<T: Serialize> AvroCodec<T> {
+    /// Appends the message to `out`; on an error `out` is left as it was.
+    pub fn encode(&self, value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        let version = self.subject.current();
+        let start = out.len();
+        out.extend_from_slice(&MARKER);
+        out.extend_from_slice(&version.fingerprint.to_le_bytes());
+        // The configuration is only worth keeping for its buffers, which serve to put fields into the
+        // schema's order. Ours stand in that order already (a test holds them to it), so it stays empty.
+        let mut config = SerializerConfig::new(&version.schema);
+        let mut state = SerializerState::from_writer(&mut *out, &mut config);
+        if value.serialize(Compact(state.serializer())).is_err() {
+            drop(state);
+            out.truncate(start);
+            return Err(CodecError::Unencodable { schema: self.subject.name });
+        }
+        Ok(())
+    }
+}
+
+impl<T: DeserializeOwned> AvroCodec<T> {
+    /// Reads one message, written under any embedded version of the schema.
+    pub fn decode(&self, bytes: &[u8]) -> Result<T, CodecError> {
+        let rest = bytes.strip_prefix(&MARKER).ok_or(CodecError::NotSingleObject)?;
+        let (fingerprint, datum) = rest.split_first_chunk::<8>().ok_or(CodecError::NotSingleObject)?;
+        let fingerprint = u64::from_le_bytes(*fingerprint);
+        let version = self.subject.find(fingerprint).ok_or(CodecError::UnknownSchema { fingerprint })?;
+
+        let mut config = DeserializerConfig::new(&version.schema);
+        // No element of any list is shorter than a byte, so a longer list is a lie.
+        config.max_seq_size = datum.len();
+        let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
+        let value = T::deserialize(Compact(state.deserializer()));
+        match (value, state.into_reader().fill_buf()) {
+            (Ok(value), Ok([])) => Ok(value),
+            _ => Err(CodecError::Malformed { schema: self.subject.name }),
+        }
+    }
+}
+
+impl<T> Clone for AvroCodec<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for AvroCodec<T> {}
+
+impl<T> fmt::Debug for AvroCodec<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AvroCodec({})", self.subject.name)
+    }
+}
