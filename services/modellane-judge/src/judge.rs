@@ -8,6 +8,10 @@ use crate::policy::{Listing, Thresholds};
 use crate::reason::Reason;
 use crate::verdict::{Case, Evidence, find, link_label};
 use modellane_event::{ConfidenceLabel, Judgement, Label, Sensitivity, Share, UsageEvent, UsageFacts};
+use std::sync::LazyLock;
+
+static UNLISTED: LazyLock<Label> = LazyLock::new(|| Label::literal("unlisted"));
+static MODEL_ID: LazyLock<Label> = LazyLock::new(|| Label::literal(WEIGHTS));
 
 /// Judges one event against what is known. Pure: the same state and event give the same judgement.
 /// `settle_run` is 0, as for the stream; a settler sets its own.
@@ -74,7 +78,7 @@ pub fn judge(state: &ContextState, event: &UsageEvent) -> Judgement {
         }),
         match_reasons: match_reasons(&identity, &link, &model),
         candidates: next_best(&link, linked.is_some()),
-        model_id: (!link.candidates.is_empty()).then(|| Label::literal(WEIGHTS)),
+        model_id: (!link.candidates.is_empty()).then(|| MODEL_ID.clone()),
         verdict: finding.verdict,
         matched_by: finding.matched_by,
         p_followed: probability(0),
@@ -115,7 +119,7 @@ impl<'a> Model<'a> {
         let stated = facts.model.as_ref().filter(|model| !is_hidden(model.as_str()));
         let listing = loaded.bundle.listing(stated, facts.tool.as_ref(), facts.period_start);
         let unlisted = stated.is_some() && !listing.model_listed;
-        let class = if unlisted { Some(Label::literal("unlisted")) } else { listing.model_class.cloned() };
+        let class = if unlisted { Some(UNLISTED.clone()) } else { listing.model_class.cloned() };
         Self { listing, class, unlisted }
     }
 }

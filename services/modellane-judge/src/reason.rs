@@ -1,88 +1,77 @@
 //! Reason codes, as reports show them.
 
 use modellane_event::Label;
+use std::sync::LazyLock;
 
-/// Why a link or a verdict is what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
-    /// The intent declares the same session.
-    KeyEqual,
-    /// The intent declares the same ticket.
-    TicketEqual,
-    /// The use lies inside the intent's time.
-    TimeInside,
-    /// The intent declares another repository.
-    RepoConflict,
-    /// The intent declares another ticket.
-    TicketConflict,
-    /// The intent declares another tool.
-    ToolConflict,
-    /// The directory knows none of the record's accounts, or the record names none.
-    IdentityUnknown,
-    /// Several people or service accounts share the account.
-    IdentitySharedKey,
-    /// No intent of this person was open.
-    NoCandidate,
-    /// Several intents fit equally well.
-    TiedIntents,
-    /// The record sums up a day or more.
-    AggregateOnly,
-    /// The probability of the link rests on prior weights, not on reviewed rows.
-    UncalibratedSource,
-    /// The service account's declared task is its standing intent.
-    StandingIntent,
-    /// The catalogue does not list the model.
-    ModelUnlisted,
-    /// No bundle was in force.
-    NoGuidance,
-    /// No rule of the bundle speaks of this use.
-    NotCovered,
-    /// The known facts exclude each other by the bundle's own word.
-    FactsImpossible,
-    /// The bundle's scope excludes the tool.
-    ScopeTool,
-    /// The bundle's scope excludes the workspace.
-    ScopeWorkspace,
-    /// The bundle's scope excludes this kind of actor.
-    ScopeActor,
-    /// The request failed.
-    RequestFailed,
-    /// The request was cancelled.
-    RequestCancelled,
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal),+ $(,)?) => {
+        /// Why a link or a verdict is what it is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason { $($(#[$doc])* $name),+ }
+
+        const CODES: &[&str] = &[$($code),+];
+    };
 }
+
+reasons! {
+    /// The intent declares the same session.
+    KeyEqual = "KEY_EQUAL",
+    /// The intent declares the same ticket.
+    TicketEqual = "TICKET_EQUAL",
+    /// The use lies inside the intent's time.
+    TimeInside = "TIME_INSIDE",
+    /// The intent declares another repository.
+    RepoConflict = "REPO_CONFLICT",
+    /// The intent declares another ticket.
+    TicketConflict = "TICKET_CONFLICT",
+    /// The intent declares another tool.
+    ToolConflict = "TOOL_CONFLICT",
+    /// The directory knows none of the record's accounts, or the record names none.
+    IdentityUnknown = "IDENTITY_UNKNOWN",
+    /// Several people or service accounts share the account.
+    IdentitySharedKey = "IDENTITY_SHARED_KEY",
+    /// No intent of this person was open.
+    NoCandidate = "NO_CANDIDATE",
+    /// Several intents fit equally well.
+    TiedIntents = "TIED_INTENTS",
+    /// The record sums up a day or more.
+    AggregateOnly = "AGGREGATE_ONLY",
+    /// The probability of the link rests on prior weights, not on reviewed rows.
+    UncalibratedSource = "UNCALIBRATED_SOURCE",
+    /// The service account's declared task is its standing intent.
+    StandingIntent = "STANDING_INTENT",
+    /// The catalogue does not list the model.
+    ModelUnlisted = "MODEL_UNLISTED",
+    /// No bundle was in force.
+    NoGuidance = "NO_GUIDANCE",
+    /// No rule of the bundle speaks of this use.
+    NotCovered = "NOT_COVERED",
+    /// The known facts exclude each other by the bundle's own word.
+    FactsImpossible = "FACTS_IMPOSSIBLE",
+    /// The bundle's scope excludes the tool.
+    ScopeTool = "SCOPE_TOOL",
+    /// The bundle's scope excludes the workspace.
+    ScopeWorkspace = "SCOPE_WORKSPACE",
+    /// The bundle's scope excludes this kind of actor.
+    ScopeActor = "SCOPE_ACTOR",
+    /// The request failed.
+    RequestFailed = "REQUEST_FAILED",
+    /// The request was cancelled.
+    RequestCancelled = "REQUEST_CANCELLED",
+}
+
+/// The codes as labels, made once: every judged event carries some.
+static LABELS: LazyLock<Vec<Label>> = LazyLock::new(|| CODES.iter().copied().map(Label::literal).collect());
 
 impl Reason {
     /// The code.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::KeyEqual => "KEY_EQUAL",
-            Self::TicketEqual => "TICKET_EQUAL",
-            Self::TimeInside => "TIME_INSIDE",
-            Self::RepoConflict => "REPO_CONFLICT",
-            Self::TicketConflict => "TICKET_CONFLICT",
-            Self::ToolConflict => "TOOL_CONFLICT",
-            Self::IdentityUnknown => "IDENTITY_UNKNOWN",
-            Self::IdentitySharedKey => "IDENTITY_SHARED_KEY",
-            Self::NoCandidate => "NO_CANDIDATE",
-            Self::TiedIntents => "TIED_INTENTS",
-            Self::AggregateOnly => "AGGREGATE_ONLY",
-            Self::UncalibratedSource => "UNCALIBRATED_SOURCE",
-            Self::StandingIntent => "STANDING_INTENT",
-            Self::ModelUnlisted => "MODEL_UNLISTED",
-            Self::NoGuidance => "NO_GUIDANCE",
-            Self::NotCovered => "NOT_COVERED",
-            Self::FactsImpossible => "FACTS_IMPOSSIBLE",
-            Self::ScopeTool => "SCOPE_TOOL",
-            Self::ScopeWorkspace => "SCOPE_WORKSPACE",
-            Self::ScopeActor => "SCOPE_ACTOR",
-            Self::RequestFailed => "REQUEST_FAILED",
-            Self::RequestCancelled => "REQUEST_CANCELLED",
-        }
+        CODES[self as usize]
     }
 
     /// The code as a label.
     pub fn label(self) -> Label {
-        Label::literal(self.as_str())
+        LABELS[self as usize].clone()
     }
 
     /// `FACT_MISSING:name`, the reason of an undecided verdict.

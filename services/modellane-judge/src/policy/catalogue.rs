@@ -7,10 +7,14 @@ use crate::reader::{check_order, parse_time};
 use globset::{GlobBuilder, GlobMatcher};
 use modellane_event::{Label, UtcTime};
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 const COLUMNS: [&str; 8] =
     ["pattern", "model_class", "vendor", "vendor_status", "tool_tier", "reference", "from", "to"];
 const TOOL: &str = "tool:";
+/// Most model names whose rows are remembered. An organisation uses some dozens; the limit bounds the
+/// memory if a feed invents names.
+const REMEMBERED: usize = 4_096;
 
 /// Models and tools, looked up by name and time.
 #[derive(Debug, Default)]
@@ -20,6 +24,8 @@ pub(crate) struct Catalogue {
     tools: HashMap<Label, Vec<Row>>,
     /// Order of the values of `vendor_status`, the least wanted last.
     statuses: Vec<Label>,
+    /// Positions in `models` of the rows whose pattern a name matches.
+    matching: RwLock<HashMap<Label, Arc<[usize]>>>,
 }
 
 #[derive(Debug)]
@@ -174,14 +180,10 @@ impl Catalogue {
     pub(crate) fn look_up(&self, model: Option<&Label>, tool: Option<&Label>, at: UtcTime) -> Listing<'_> {
         let mut by_model = Listing::default();
         if let Some(model) = model {
-            for row in &self.models {
-                if row.period.contains(at) && row.matcher.as_ref().is_some_and(|m| m.is_match(model.as_str()))
-                {
+            for row in self.rows_of(model).iter().map(|row| &self.models[*row]) {
+                if row.period.contains(at) {
                     by_model.model_listed = true;
                     by_model.fill(row);
-                    if by_model.is_full() {
-                        break;
-                    }
                 }
             }
         }
@@ -196,6 +198,21 @@ impl Catalogue {
             vendor_status: by_model.vendor_status.into_iter().chain(by_tool.vendor_status).max_by_key(rank),
             tool_tier: by_tool.tool_tier.or(by_model.tool_tier),
         }
+    }
+
+    /// Rows whose pattern matches a name, the most specific first, whenever they hold.
+    fn rows_of(&self, model: &Label) -> Arc<[usize]> {
+        if let Some(rows) = self.matching.read().unwrap_or_else(PoisonError::into_inner).get(model) {
+            return Arc::clone(rows);
+        }
+        let fits = |row: &Row| row.matcher.as_ref().is_some_and(|matcher| matcher.is_match(model.as_str()));
+        let rows = self.models.iter().enumerate().filter(|(_, row)| fits(row)).map(|(position, _)| position);
+        let rows: Arc<[usize]> = rows.collect();
+        let mut matching = self.matching.write().unwrap_or_else(PoisonError::into_inner);
+        if matching.len() < REMEMBERED {
+            matching.insert(model.clone(), Arc::clone(&rows));
+        }
+        rows
     }
 
     /// The reference model of a class at a moment. A glob names no model that could be priced.
@@ -216,10 +233,6 @@ impl<'a> Listing<'a> {
         self.model_class = self.model_class.or(row.model_class.as_ref());
         self.vendor_status = self.vendor_status.or(row.vendor_status.as_ref());
         self.tool_tier = self.tool_tier.or(row.tool_tier.as_ref());
-    }
-
-    fn is_full(&self) -> bool {
-        self.model_class.is_some() && self.vendor_status.is_some() && self.tool_tier.is_some()
     }
 }
 

@@ -22,8 +22,8 @@ impl Price {
     }
 }
 
-/// Prices of one model, or of every model of a provider, by kind.
-pub(crate) type Sheet = HashMap<PriceKind, Vec<Price>>;
+/// Prices of one model, or of every model of a provider, by the position of their kind.
+type Sheet = [Vec<Price>; PriceKind::ALL.len()];
 
 #[derive(Debug, Default)]
 pub(crate) struct PriceIndex {
@@ -46,7 +46,8 @@ pub(crate) struct Offer<'a> {
 
 impl<'a> Offer<'a> {
     pub(crate) fn price(&self, kind: PriceKind) -> Option<&'a Price> {
-        let find = |sheet: &'a Sheet| sheet.get(&kind)?.iter().find(|price| price.period.contains(self.at));
+        let find =
+            |sheet: &'a Sheet| sheet[kind as usize].iter().find(|price| price.period.contains(self.at));
         self.own.and_then(find).or_else(|| find(self.any))
     }
 }
@@ -61,7 +62,7 @@ impl PriceIndex {
                 Some(model) => prices.models.entry(model).or_default(),
                 None => &mut prices.any_model,
             };
-            sheet.entry(kind).or_default().push(Price { period, per: Decimal::from(per), amount, currency });
+            sheet[kind as usize].push(Price { period, per: Decimal::from(per), amount, currency });
         }
         index
     }
