@@ -1,1 +1,40 @@
-//! The single owner of the ledger tables: decides signs, stages Parquet, commits once.
+//! The single owner of the ledger tables: reads the judged topic, decides signs, commits once.
+//!
+//! For each judged event the sink compares with the event's current version ([`modellane_ledger::decide`])
+//! and writes the entries that follow, the next offset of each partition and its own epoch in one commit, on
+//! the version of the table that it read. Offsets live in the tables alone. A sink that loses everything but
+//! the tables goes on as if nothing had happened; two sinks cannot both commit.
+//!
+//! Intents and rejects go to tables of their own in the same way, without a decision.
+//!
+//! # What it refuses
+//! - to read or commit offsets of a consumer group
+//! - to go on where the log has lost what the table lacks, or has less than the table holds
+//! - to commit after a sink with a higher epoch did
+//! - to write a message that it cannot decode anywhere: coordinates, reason and length are all that is kept
+
+mod append;
+mod config;
+mod consumer;
+mod error;
+mod index;
+mod kafka;
+mod ledger;
+mod log;
+mod owner;
+mod progress;
+mod reject;
+mod sink;
+mod stage;
+mod table;
+mod writer;
+
+pub use config::SinkConfig;
+pub use error::SinkError;
+pub use kafka::KafkaLog;
+pub use log::{LogReader, LogRecord, PartitionBounds};
+pub use owner::CommitReport;
+pub use progress::{Progress, SinkHandle};
+pub use sink::{Sink, SinkLogs};
+pub use stage::{Stage, StageHook};
+pub use table::{INTENTS_TABLE, LEDGER_TABLE, OBSERVATIONS_TABLE, REJECTS_TABLE};

@@ -1,0 +1,103 @@
+//! Opening the lake.
+
+use crate::{LakeConfig, LakeError, Table, TableSpec};
+use deltalake_core::logstore::{
+    LogStore, LogStoreFactory, LogStoreRef, StorageConfig, default_logstore, logstore_factories,
+    logstore_with,
+};
+use deltalake_core::{DeltaResult, DeltaTable};
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, parse_url_opts};
+use std::collections::HashMap;
+use std::sync::Arc;
+use url::Url;
+
+/// An open lake. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Lake {
+    root: Url,
+    /// Rooted at the storage system, as the table format wants it.
+    system: Arc<dyn ObjectStore>,
+    /// Rooted at the lake.
+    objects: Arc<PrefixStore<Arc<dyn ObjectStore>>>,
+    options: HashMap<String, String>,
+}
+
+impl Lake {
+    /// Opens the lake; nothing is read or written yet, but a missing directory is created.
+    pub fn open(config: &LakeConfig) -> Result<Self, LakeError> {
+        let root = config.root()?;
+        let (system, prefix) = parse_url_opts(&root, config.options.iter())
+            .map_err(|error| LakeError::Config(format!("the url or an option cannot be used: {error}")))?;
+        Ok(Self::on(Arc::from(system), root, prefix, config))
+    }
+
+    pub(crate) fn on(system: Arc<dyn ObjectStore>, root: Url, prefix: Path, config: &LakeConfig) -> Self {
+        Self {
+            objects: Arc::new(PrefixStore::new(Arc::clone(&system), prefix)),
+            root,
+            system,
+            options: config.options.clone().into_iter().collect(),
+        }
+    }
+
+    /// Where a table is.
+    pub fn table_url(&self, name: &str) -> Result<Url, LakeError> {
+        self.root
+            .join(&format!("{name}/"))
+            .map_err(|_| LakeError::config("a table's name cannot be written as a URL"))
+    }
+
+    /// Opens a table at its newest version, and creates it first if it is missing.
+    pub async fn table(&self, spec: TableSpec) -> Result<Table, LakeError> {
+        let mut table = DeltaTable::new(self.log_store(&spec.name)?);
+        let exists = table.verify_deltatable_existence().await;
+        if !exists.map_err(|error| LakeError::delta("open a table", error))? {
+            Table::create(&table, &spec).await?;
+        }
+        table.load().await.map_err(|error| LakeError::delta("open a table", error))?;
+        Table::new(table, spec)
+    }
+
+    /// The store, rooted at the lake.
+    pub(crate) fn objects(&self) -> &dyn ObjectStore {
+        self.objects.as_ref()
+    }
+
+    fn log_store(&self, name: &str) -> Result<LogStoreRef, LakeError> {
+        let url = self.table_url(name)?;
+        register(&url);
+        let config = StorageConfig::parse_options(self.options.clone())
+            .map_err(|error| LakeError::delta("open a table", error))?;
+        logstore_with(Arc::clone(&self.system), &url, config)
+            .map_err(|error| LakeError::delta("open a table", error))
+    }
+
+    /// The path of an object below the lake's root.
+    pub(crate) fn path(parts: &[&str]) -> Path {
+        Path::from_iter(parts.iter().copied())
+    }
+}
+
+/// The table format knows local disk and memory by itself; the other stores of `object_store` create an
+/// object only if it is absent as well, so they take the same log.
+fn register(url: &Url) {
+    let Ok(scheme) = Url::parse(&format!("{}://", url.scheme())) else { return };
+    logstore_factories().entry(scheme).or_insert_with(|| Arc::new(ConditionalPutLog));
+}
+
+#[derive(Debug)]
+struct ConditionalPutLog;
+
+impl LogStoreFactory for ConditionalPutLog {
+    fn with_options(
+        &self,
+        prefixed_store: Arc<dyn ObjectStore>,
+        root_store: Arc<dyn ObjectStore>,
+        location: &Url,
+        options: &StorageConfig,
+    ) -> DeltaResult<Arc<dyn LogStore>> {
+        Ok(default_logstore(prefixed_store, root_store, location, options))
+    }
+}

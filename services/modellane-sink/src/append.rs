@@ -1,0 +1,188 @@
+//! Tables that take every message as it is: intents and rejects.
+
+use crate::owner::{Commit, OwnedTable};
+use crate::writer::{Pending, Taken, Writer, extend};
+use crate::{CommitReport, SinkError, reject};
+use arrow::array::RecordBatch;
+use modellane_event::{Date, IntentEvent, RejectEvent};
+use modellane_kafka::{INTENTS_TOPIC, REJECTS_TOPIC};
+use modellane_ledger::RangeSet;
+use modellane_runtime::random_id;
+use modellane_schema::{
+    BatchError, CodecError, IntentBatchBuilder, RejectBatchBuilder, intent_codec, reject_codec,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+/// A kind of message that is appended as it is.
+pub(crate) trait Appended: Send + Sync + Sized + 'static {
+    const TOPIC: &'static str;
+    fn decode(bytes: &[u8]) -> Result<Self, CodecError>;
+    /// Value of the partition column.
+    fn day(&self) -> Date;
+    fn batch(rows: &[Self]) -> Result<RecordBatch, BatchError>;
+}
+
+impl Appended for IntentEvent {
+    const TOPIC: &'static str = INTENTS_TOPIC;
+    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        intent_codec().decode(bytes)
+    }
+    fn day(&self) -> Date {
+        self.started_at.date()
+    }
+    fn batch(rows: &[Self]) -> Result<RecordBatch, BatchError> {
+        let mut builder = IntentBatchBuilder::with_capacity(rows.len());
+        rows.iter().for_each(|row| builder.append(row));
+        builder.finish()
+    }
+}
+
+impl Appended for RejectEvent {
+    const TOPIC: &'static str = REJECTS_TOPIC;
+    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        reject_codec().decode(bytes)
+    }
+    fn day(&self) -> Date {
+        self.recorded_at.date()
+    }
+    fn batch(rows: &[Self]) -> Result<RecordBatch, BatchError> {
+        let mut builder = RejectBatchBuilder::with_capacity(rows.len());
+        rows.iter().for_each(|row| builder.append(row));
+        builder.finish()
+    }
+}
+
+/// Writes one file a day and commits them.
+pub(crate) async fn append<T: Appended>(
+    owner: &mut OwnedTable,
+    rows: Vec<T>,
+    ranges: RangeSet,
+) -> Result<CommitReport, SinkError> {
+    let mut days: BTreeMap<Date, Vec<T>> = BTreeMap::new();
+    for row in rows {
+        days.entry(row.day()).or_default().push(row);
+    }
+    let mut files = Vec::with_capacity(days.len());
+    for (day, rows) in &days {
+        let id = Uuid::from_bytes(random_id());
+        let staged = owner.table().stage(Some(&day.to_string()), T::batch(rows)?, id, owner.now());
+        files.push(staged.await?);
+    }
+    let recorded_at = owner.next_recorded_at();
+    owner.commit(Commit { files, ranges, recorded_at, counters: None }).await
+}
+
+/// The table of rejects, which all consumers of one process share, as only one may commit to it.
+#[derive(Clone)]
+pub(crate) struct Rejects(Arc<Mutex<OwnedTable>>);
+
+impl Rejects {
+    pub(crate) fn new(owner: OwnedTable) -> Self {
+        Self(Arc::new(Mutex::new(owner)))
+    }
+
+    /// Keeps rejects that another consumer found. They may be kept twice if that consumer then fails; their
+    /// ids are the same then.
+    pub(crate) async fn keep(&self, rejects: Vec<RejectEvent>) -> Result<(), SinkError> {
+        if rejects.is_empty() {
+            return Ok(());
+        }
+        let mut owner = self.0.lock().await;
+        let kept = append(&mut owner, rejects, RangeSet::default()).await;
+        if kept.is_err() {
+            owner.refresh().await?;
+        }
+        kept.map(|_| ())
+    }
+}
+
+/// Where an appended table is committed.
+pub(crate) enum Home {
+    /// A table of this consumer's own.
+    Own(Box<OwnedTable>),
+    /// The shared table of rejects.
+    Shared,
+}
+
+/// Appends the messages of one topic.
+pub(crate) struct AppendWriter<T> {
+    home: Home,
+    rejects: Rejects,
+    rows: Vec<T>,
+    days: BTreeSet<Date>,
+    undecodable: Vec<RejectEvent>,
+    ranges: RangeSet,
+    messages: u64,
+}
+
+impl<T: Appended> AppendWriter<T> {
+    pub(crate) fn new(home: Home, rejects: Rejects) -> Self {
+        Self {
+            home,
+            rejects,
+            rows: Vec::new(),
+            days: BTreeSet::new(),
+            undecodable: Vec::new(),
+            ranges: RangeSet::default(),
+            messages: 0,
+        }
+    }
+}
+
+impl<T: Appended> Writer for AppendWriter<T> {
+    async fn position(&mut self, stream: &str, partition: i32) -> Result<Option<i64>, SinkError> {
+        match &mut self.home {
+            Home::Own(owner) => owner.position(stream, partition).await,
+            Home::Shared => self.rejects.0.lock().await.position(stream, partition).await,
+        }
+    }
+
+    async fn take(&mut self, taken: Taken) -> Result<(), SinkError> {
+        let now = match &self.home {
+            Home::Own(owner) => owner.now(),
+            Home::Shared => self.rejects.0.lock().await.now(),
+        };
+        for record in &taken.records {
+            match record.payload.as_deref().map(T::decode) {
+                Some(Ok(row)) => {
+                    self.days.insert(row.day());
+                    self.rows.push(row);
+                }
+                _ => self.undecodable.push(reject::undecodable(T::TOPIC, &taken.stream, record, now)),
+            }
+        }
+        self.messages += taken.records.len() as u64;
+        extend(&mut self.ranges, &taken.ranges)
+    }
+
+    fn pending(&self) -> Pending {
+        Pending { messages: self.messages, rows: self.rows.len(), days: self.days.len() }
+    }
+
+    async fn commit(&mut self) -> Result<CommitReport, SinkError> {
+        self.messages = 0;
+        self.days.clear();
+        let rows = std::mem::take(&mut self.rows);
+        let ranges = std::mem::take(&mut self.ranges);
+        self.rejects.keep(std::mem::take(&mut self.undecodable)).await?;
+        match &mut self.home {
+            Home::Own(owner) => append(owner, rows, ranges).await,
+            Home::Shared => append(&mut *self.rejects.0.lock().await, rows, ranges).await,
+        }
+    }
+
+    async fn reset(&mut self) -> Result<(), SinkError> {
+        self.messages = 0;
+        self.days.clear();
+        self.rows.clear();
+        self.undecodable.clear();
+        self.ranges = RangeSet::default();
+        match &mut self.home {
+            Home::Own(owner) => owner.refresh().await,
+            Home::Shared => self.rejects.0.lock().await.refresh().await,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! How the sink works.
+
+use crate::SinkError;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the sink.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SinkConfig {
+    /// Longest time in milliseconds that a record waits for its commit, if the table keeps up. 2,000 is the
+    /// least that suits a store with many readers; a demo on a local disk may go lower.
+    pub commit_interval_ms: u64,
+    /// Least time in milliseconds between commits for each day that a commit touches, as each day makes a
+    /// file. A full batch does not wait.
+    pub spacing_per_day_ms: u64,
+    /// Most entries that wait for a commit; more are not read from the log.
+    pub max_rows: usize,
+    /// Memory in MiB for the index of current versions; days that were not touched for longest are dropped
+    /// first and read from the lake again when they are needed.
+    pub index_mib: usize,
+}
+
+impl Default for SinkConfig {
+    fn default() -> Self {
+        Self { commit_interval_ms: 15_000, spacing_per_day_ms: 1_000, max_rows: 200_000, index_mib: 512 }
+    }
+}
+
+impl SinkConfig {
+    /// Most time between commits that many days may ask for.
+    pub(crate) const MAX_SPACING_MS: u64 = 60_000;
+
+    pub(crate) fn check(&self) -> Result<(), SinkError> {
+        let refuse = |text: &str| Err(SinkError::Config(text.to_owned()));
+        if self.max_rows == 0 {
+            return refuse("sink.max_rows is 0; give the number of rows that a commit may hold");
+        }
+        if self.commit_interval_ms == 0 || self.commit_interval_ms > Self::MAX_SPACING_MS {
+            return refuse("sink.commit_interval_ms must lie between 1 and 60000");
+        }
+        Ok(())
+    }
+
+    /// Least time in milliseconds between two commits, the later one touching so many days.
+    pub(crate) fn spacing_ms(&self, days: usize) -> u64 {
+        let by_days = self.spacing_per_day_ms.saturating_mul(days as u64);
+        by_days.max(self.commit_interval_ms).min(Self::MAX_SPACING_MS)
+    }
+}

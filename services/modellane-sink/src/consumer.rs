@@ -1,0 +1,199 @@
+//! Reading one topic into one table, from the offsets in the table.
+
+use crate::progress::ProgressSender;
+use crate::writer::{Taken, Writer};
+use crate::{CommitReport, LogReader, LogRecord, PartitionBounds, SinkConfig, SinkError};
+use modellane_event::UtcTime;
+use modellane_ledger::StreamRange;
+use modellane_runtime::{Clock, MetricName, Metrics, Shutdown};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Messages of one poll: enough to look up many versions at once, few enough to hold decoded.
+const POLL_MESSAGES: usize = 8_192;
+const POLL_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// One topic and the table that it goes to.
+pub(crate) struct Consumer<R, W> {
+    pub(crate) reader: R,
+    pub(crate) writer: W,
+    pub(crate) config: SinkConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    pub(crate) progress: ProgressSender,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Where reading stands between two commits.
+struct Cursor {
+    stream: String,
+    next: BTreeMap<i32, i64>,
+    /// When the oldest record that waits was taken.
+    waiting_since: Option<UtcTime>,
+    last_commit: Option<UtcTime>,
+}
+
+impl<R: LogReader, W: Writer> Consumer<R, W> {
+    /// Reads and commits until shutdown; what waits then is committed first. Failures that may pass are
+    /// tried again from the table's offsets, the others end it.
+    pub(crate) async fn run(mut self) -> Result<(), SinkError> {
+        let mut backoff = Duration::from_millis(200);
+        loop {
+            let started = self.clock.now();
+            let error = match self.run_from_table().await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_retryable() && !self.shutdown.is_triggered() => error,
+                Err(error) => return Err(error),
+            };
+            if self.clock.now().micros() - started.micros() > 60_000_000 {
+                backoff = Duration::from_millis(200);
+            }
+            tracing::warn!(%error, "reading again from the table's offsets");
+            tokio::select! {
+                () = tokio::time::sleep(backoff) => {}
+                () = self.shutdown.triggered() => {}
+            }
+            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+            match self.writer.reset().await {
+                Err(error) if !error.is_retryable() => return Err(error),
+                // The next round meets the same failure and waits longer.
+                Err(error) => tracing::warn!(%error, "the table cannot be read"),
+                Ok(()) => {}
+            }
+        }
+    }
+
+    async fn run_from_table(&mut self) -> Result<(), SinkError> {
+        let mut cursor = self.start().await?;
+        loop {
+            let stopping = self.shutdown.is_triggered();
+            let pending = self.writer.pending();
+            let full = pending.rows >= self.config.max_rows;
+            let drained = if full || stopping { stopping } else { self.read(&mut cursor).await? == 0 };
+            if self.writer.pending().messages > 0 && (stopping || self.is_due(&cursor, drained)) {
+                let report = self.writer.commit().await?;
+                self.note(&report);
+                cursor.waiting_since = None;
+                cursor.last_commit = Some(self.clock.now());
+                self.adopt_new_partitions(&mut cursor).await?;
+            }
+            if stopping {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Assigns every partition from where the table stands, or from its beginning.
+    async fn start(&mut self) -> Result<Cursor, SinkError> {
+        let stream = self.reader.stream().await?;
+        let mut next = BTreeMap::new();
+        for bounds in self.reader.bounds().await? {
+            next.insert(bounds.partition, self.start_of(&stream, bounds).await?);
+        }
+        let starts: Vec<(i32, i64)> = next.iter().map(|(partition, next)| (*partition, *next)).collect();
+        self.reader.assign(&starts).await?;
+        self.progress.positions(&stream, &starts);
+        Ok(Cursor { stream, next, waiting_since: None, last_commit: None })
+    }
+
+    async fn start_of(&mut self, stream: &str, bounds: PartitionBounds) -> Result<i64, SinkError> {
+        let PartitionBounds { partition, low, high } = bounds;
+        let Some(offset) = self.writer.position(stream, partition).await? else { return Ok(low) };
+        if (low..=high).contains(&offset) {
+            return Ok(offset);
+        }
+        Err(SinkError::OutOfRange { stream: stream.to_owned(), partition, offset, low, high })
+    }
+
+    /// Reads once and says how many messages came.
+    async fn read(&mut self, cursor: &mut Cursor) -> Result<usize, SinkError> {
+        let room = self.config.max_rows.saturating_sub(self.writer.pending().rows);
+        let records = tokio::select! {
+            records = self.reader.poll(room.clamp(1, POLL_MESSAGES), POLL_WAIT) => records?,
+            () = self.shutdown.triggered() => return Ok(0),
+        };
+        let count = records.len();
+        let taken = cursor.advance(records);
+        if !taken.records.is_empty() {
+            cursor.waiting_since.get_or_insert(self.clock.now());
+            self.writer.take(taken).await?;
+        }
+        Ok(count)
+    }
+
+    fn is_due(&self, cursor: &Cursor, drained: bool) -> bool {
+        let pending = self.writer.pending();
+        if pending.rows >= self.config.max_rows || (drained && self.progress.somebody_waits()) {
+            return true;
+        }
+        let now = self.clock.now();
+        let passed = |since: Option<UtcTime>, millis: u64| {
+            // A clock that was set back must not hold a commit up.
+            since.is_none_or(|since| {
+                u64::try_from(now.micros() - since.micros()).is_ok_and(|passed| passed / 1_000 >= millis)
+                    || now < since
+            })
+        };
+        passed(cursor.waiting_since, self.config.commit_interval_ms)
+            && passed(cursor.last_commit, self.config.spacing_ms(pending.days))
+    }
+
+    /// A topic may have got partitions since the last commit.
+    async fn adopt_new_partitions(&mut self, cursor: &mut Cursor) -> Result<(), SinkError> {
+        let bounds = self.reader.bounds().await?;
+        if bounds.iter().all(|bounds| cursor.next.contains_key(&bounds.partition)) {
+            return Ok(());
+        }
+        let last_commit = cursor.last_commit;
+        *cursor = Cursor { last_commit, ..self.start().await? };
+        Ok(())
+    }
+
+    fn note(&self, report: &CommitReport) {
+        let table = report.table.as_str();
+        self.metrics.add(MetricName::SinkCommits, &[("table", table)], 1);
+        self.metrics.set(
+            MetricName::SinkCommitRows,
+            &[("table", table)],
+            i64::try_from(report.rows).unwrap_or(i64::MAX),
+        );
+        if let Some(counters) = &report.counters {
+            for (decision, count) in [
+                ("original", counters.original),
+                ("restated", counters.restated),
+                ("rejudged", counters.rejudged),
+                ("observed", counters.observed),
+                ("duplicate", counters.duplicate),
+                ("stale", counters.stale),
+                ("undecodable", counters.rejects),
+            ] {
+                self.metrics.add(MetricName::SinkDecisions, &[("decision", decision)], count);
+            }
+        }
+        tracing::info!(table, version = report.version, rows = report.rows, "committed");
+        self.progress.committed(report);
+    }
+}
+
+impl Cursor {
+    /// Moves past records and says which ranges they cover. A record that was read already is left out.
+    fn advance(&mut self, records: Vec<LogRecord>) -> Taken {
+        let mut ends: BTreeMap<i32, (i64, i64)> = BTreeMap::new();
+        let mut fresh = Vec::with_capacity(records.len());
+        for record in records {
+            let Some(next) = self.next.get_mut(&record.partition) else { continue };
+            if record.offset < *next {
+                continue;
+            }
+            let (_, end) = ends.entry(record.partition).or_insert((*next, *next));
+            *end = record.offset + 1;
+            *next = record.offset + 1;
+            fresh.push(record);
+        }
+        let stream = &self.stream;
+        let range = |(partition, (from, to))| StreamRange { stream: stream.clone(), partition, from, to };
+        Taken { stream: stream.clone(), records: fresh, ranges: ends.into_iter().map(range).collect() }
+    }
+}
