@@ -65,10 +65,10 @@ SELECT
     current_rows.data_through,
     entries.last_observed,
     entries.last_recorded,
-    ROUND(entries.fetch_p50, 3) AS fetch_lag_p50_s,
-    ROUND(entries.fetch_p99, 3) AS fetch_lag_p99_s,
-    ROUND(entries.event_p50, 3) AS event_lag_p50_s,
-    ROUND(entries.event_p99, 3) AS event_lag_p99_s,
+    ROUND(entries.fetch_p50, 1) AS fetch_lag_p50_s,
+    ROUND(entries.fetch_p99, 1) AS fetch_lag_p99_s,
+    ROUND(entries.event_p50, 1) AS event_lag_p50_s,
+    ROUND(entries.event_p99, 1) AS event_lag_p99_s,
     COALESCE(rejected.rejects, 0) AS rejects,
     rejected.rejects_by_reason
 FROM names

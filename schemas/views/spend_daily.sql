@@ -6,7 +6,7 @@
 WITH placed AS (
     SELECT
         *,
-        period_end - period_start > INTERVAL '1 day' AS longer
+        period_end > period_start + INTERVAL '1 day' AS longer
     FROM usage
 )
 SELECT

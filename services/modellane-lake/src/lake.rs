@@ -65,7 +65,8 @@ impl Lake {
         self.objects.as_ref()
     }
 
-    fn log_store(&self, name: &str) -> Result<LogStoreRef, LakeError> {
+    /// The log of a table, whether the table exists or not; for readers that never create one.
+    pub fn log_store(&self, name: &str) -> Result<LogStoreRef, LakeError> {
         let url = self.table_url(name)?;
         register(&url);
         let config = StorageConfig::parse_options(self.options.clone())

@@ -7,11 +7,9 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use deltalake_core::delta_datafusion::TableProviderBuilder;
-use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use deltalake_core::{DeltaTable, DeltaTableError};
 use modellane_lake::{Lake, LakeConfig};
-use std::collections::HashMap;
 use std::sync::Arc;
-use url::Url;
 
 /// Follows the tables that SQL reads.
 pub(crate) struct LakeReader {
@@ -21,11 +19,9 @@ pub(crate) struct LakeReader {
 
 struct Followed {
     name: &'static str,
-    url: Url,
-    options: HashMap<String, String>,
     /// Columns, for as long as the table does not exist.
     schema: SchemaRef,
-    table: Option<DeltaTable>,
+    table: DeltaTable,
 }
 
 impl LakeReader {
@@ -39,9 +35,8 @@ impl LakeReader {
         let tables = tables
             .into_iter()
             .map(|(name, schema)| {
-                let url = lake.table_url(name).map_err(|error| QueryError::Config(error.to_string()))?;
-                let options = config.options.clone().into_iter().collect();
-                Ok(Followed { name, url, options, schema, table: None })
+                let log = lake.log_store(name).map_err(|error| QueryError::Config(error.to_string()))?;
+                Ok(Followed { name, schema, table: DeltaTable::new(log) })
             })
             .collect::<Result<_, QueryError>>()?;
         Ok(Self { tables, known_sources })
@@ -63,40 +58,27 @@ impl LakeReader {
             tables.push((table.name, table.provider().await?));
         }
         tables.push(("known_sources", names_table(&self.known_sources)?));
-        let ledger_version = self.tables.first().and_then(|ledger| ledger.table.as_ref()?.version());
+        let ledger_version = self.tables.first().and_then(|ledger| ledger.table.version());
         Ok(BaseTables { ledger_version, tables })
     }
 }
 
 impl Followed {
     async fn refresh(&mut self) -> Result<bool, QueryError> {
-        if let Some(table) = &mut self.table {
-            let before = table.version();
-            let looked = table.update_incremental(None).await;
-            looked.map_err(|error| unreadable(self.name, &error))?;
-            return Ok(table.version() != before);
-        }
-        if !may_exist(&self.url) {
+        let before = self.table.version();
+        let unreadable = |error: DeltaTableError| unreadable(self.name, &error);
+        if before.is_none() && !self.table.verify_deltatable_existence().await.map_err(unreadable)? {
             return Ok(false);
         }
-        let opened = async {
-            let builder = DeltaTableBuilder::from_url(self.url.clone())?;
-            builder.with_storage_options(self.options.clone()).load().await
-        };
-        match opened.await {
-            Ok(table) => {
-                self.table = Some(table);
-                Ok(true)
-            }
-            Err(DeltaTableError::NotATable(_)) => Ok(false),
-            Err(error) => Err(unreadable(self.name, &error)),
-        }
+        self.table.update_incremental(None).await.map_err(unreadable)?;
+        Ok(self.table.version() != before)
     }
 
     async fn provider(&self) -> Result<Arc<dyn TableProvider>, QueryError> {
-        let Some(table) = &self.table else {
+        let table = &self.table;
+        if table.version().is_none() {
             return Ok(Arc::new(MemTable::try_new(Arc::clone(&self.schema), vec![vec![]])?));
-        };
+        }
         let state = table.snapshot().map_err(|error| unreadable(self.name, &error))?;
         // The eager snapshot holds the list of files, so that a query does not read the log again.
         let provider = TableProviderBuilder::default()
@@ -105,14 +87,6 @@ impl Followed {
             .build()
             .await?;
         Ok(Arc::new(provider))
-    }
-}
-
-/// A local table that has no log yet is no table; looking for it would be an error of the file system.
-fn may_exist(url: &Url) -> bool {
-    match url.to_file_path() {
-        Ok(path) if url.scheme() == "file" => path.join("_delta_log").is_dir(),
-        _ => true,
     }
 }
 

@@ -9,6 +9,7 @@
 //! aside.
 
 mod config;
+mod cooperate;
 mod error;
 mod guard;
 mod http;

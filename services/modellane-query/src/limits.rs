@@ -42,11 +42,13 @@ impl Patience {
 
     async fn over(&mut self) -> QueryError {
         let canceled = async {
-            match &mut self.canceled {
-                // An error means that the connection is gone and nobody will ever ask.
-                Some(canceled) if canceled.changed().await.is_ok() => {}
-                _ => std::future::pending().await,
+            if let Some(canceled) = &mut self.canceled
+                && canceled.changed().await.is_ok()
+            {
+                return;
             }
+            // Nobody can ask, or the connection is gone and nobody ever will.
+            std::future::pending().await
         };
         tokio::select! {
             () = self.deadline.as_mut() => QueryError::Timeout,

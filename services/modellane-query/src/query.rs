@@ -45,7 +45,15 @@ struct Inner {
 
 impl Query {
     /// Opens the lake at its newest versions. Tables that do not exist yet are empty.
-    pub async fn open(config: QueryConfig, lake: &LakeConfig, metrics: Metrics) -> Result<Self, QueryError> {
+    pub async fn open(config: QueryConfig, lake: &LakeConfig) -> Result<Self, QueryError> {
+        Self::open_counted(config, lake, Metrics::new()).await
+    }
+
+    pub(crate) async fn open_counted(
+        config: QueryConfig,
+        lake: &LakeConfig,
+        metrics: Metrics,
+    ) -> Result<Self, QueryError> {
         config.check()?;
         let engine = Engine::new(&config)?;
         let mut reader = LakeReader::new(lake, config.known_sources.clone())?;
@@ -199,3 +207,6 @@ pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>, QueryError> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod million;

@@ -32,7 +32,7 @@ impl Running {
 /// Opens both ports and serves until asked to stop. HTTP also serves health and metrics.
 pub async fn serve(
     config: QueryConfig,
-    lake: &LakeConfig,
+    lake: LakeConfig,
     metrics: Metrics,
     shutdown: Shutdown,
 ) -> Result<Running, QueryError> {
@@ -42,7 +42,7 @@ pub async fn serve(
     let http = listen("query.http_listen", config.http_listen).await?;
     let pg_address = address("query.pg_listen", config.pg_listen, &pg)?;
     let http_address = address("query.http_listen", config.http_listen, &http)?;
-    let query = Query::open(config, lake, metrics.clone()).await?;
+    let query = Query::open_counted(config, &lake, metrics.clone()).await?;
     let readiness = Readiness::new();
     readiness.set(true);
     let mut tasks = JoinSet::new();

@@ -1,5 +1,6 @@
 //! Sessions: what one connection or request may see and call.
 
+use crate::cooperate::Cooperate;
 use crate::guard;
 use crate::snapshot::{CATALOG, Scope, Snapshot};
 use crate::uuid_text::uuid_text;
@@ -65,6 +66,7 @@ impl Engine {
             .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
             .with_table_function_list(SessionStateDefaults::default_table_functions())
             .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .with_physical_optimizer_rule(Arc::new(Cooperate))
             .build();
         let context = SessionContext::new_with_state(state);
         setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;

@@ -14,7 +14,6 @@ use modellane_event::{
     Work,
 };
 use modellane_lake::LakeConfig;
-use modellane_runtime::Metrics;
 use modellane_schema::{LedgerBatchBuilder, RejectBatchBuilder};
 use tempfile::TempDir;
 use url::Url;
@@ -358,6 +357,20 @@ fn rejects() -> RecordBatch {
     rejects.finish().unwrap()
 }
 
+/// Events of one commit, numbered from `from`: a fourth each of four of the events above.
+pub(crate) fn many(from: u32, count: u32) -> RecordBatch {
+    let kinds = [followed_high(), drifted_high(), unmatched(), after_restatement()];
+    let mut ledger = LedgerBatchBuilder::with_capacity(count as usize);
+    for number in from..from + count {
+        let kind = &kinds[(number % 4) as usize];
+        let mut event = kind.judged("2026-11-09T23:00:00Z");
+        event.usage.event_id = EventId(u128::from(number).to_be_bytes());
+        event.usage.facts.who.session_key = Some(SessionKey(u128::from(number / 20).to_be_bytes()));
+        ledger.append(&event, &kind.stamp(1, EntryKind::Original, Cause::First, FIRST_COMMIT));
+    }
+    ledger.finish().unwrap()
+}
+
 /// A lake in a directory of its own.
 pub(crate) struct TestLake {
     directory: TempDir,
@@ -402,7 +415,7 @@ impl TestLake {
     }
 
     pub(crate) async fn open_with(&self, config: QueryConfig) -> Query {
-        Query::open(config, &self.config(), Metrics::new()).await.unwrap()
+        Query::open(config, &self.config()).await.unwrap()
     }
 }
 

@@ -16,7 +16,6 @@ fn reads_are_admitted() {
         "SELECT 1",
         "WITH t AS (SELECT 1 AS x) SELECT x FROM t UNION ALL VALUES (2)",
         "VALUES (1)",
-        "TABLE usage",
         "EXPLAIN SELECT 1",
         "EXPLAIN ANALYZE SELECT 1",
     ] {

@@ -14,7 +14,7 @@ struct Answer {
 }
 
 async fn start(lake: &TestLake, config: QueryConfig) -> Running {
-    serve(config, &lake.config(), Metrics::new(), Shutdown::new()).await.unwrap()
+    serve(config, lake.config(), Metrics::new(), Shutdown::new()).await.unwrap()
 }
 
 async fn request(running: &Running, head: &str, body: &str) -> Answer {
@@ -129,13 +129,13 @@ async fn addresses_that_cannot_be_served_are_named() {
     let lake = TestLake::empty();
     let shutdown = Shutdown::new();
     let open = QueryConfig { pg_listen: "0.0.0.0:0".parse().unwrap(), ..config() };
-    let refused = serve(open, &lake.config(), Metrics::new(), shutdown.clone()).await;
+    let refused = serve(open, lake.config(), Metrics::new(), shutdown.clone()).await;
     assert!(matches!(refused, Err(QueryError::NotLoopback { key: "query.pg_listen", .. })));
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let busy = QueryConfig { http_listen: address, ..config() };
-    let Err(error) = serve(busy, &lake.config(), Metrics::new(), shutdown).await else {
+    let Err(error) = serve(busy, lake.config(), Metrics::new(), shutdown).await else {
         panic!("a busy port was taken");
     };
     let text = error.to_string();

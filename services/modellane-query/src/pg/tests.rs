@@ -7,7 +7,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 async fn start(lake: &TestLake, config: QueryConfig) -> (Running, Shutdown) {
     let shutdown = Shutdown::new();
-    let running = serve(config, &lake.config(), Metrics::new(), shutdown.clone()).await.unwrap();
+    let running = serve(config, lake.config(), Metrics::new(), shutdown.clone()).await.unwrap();
     (running, shutdown)
 }
 
@@ -211,7 +211,7 @@ async fn a_running_statement_can_be_canceled() {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         token.cancel_query(NoTls).await.unwrap();
     };
-    let endless = "SELECT a.value FROM generate_series(1, 10000000) a, generate_series(1, 10000000) b WHERE a.value < 0";
+    let endless = "SELECT COUNT(*) FROM generate_series(1, 10000000) a, generate_series(1, 10000000) b";
     let (result, ()) = tokio::join!(simple(&client, endless), cancel);
     assert_eq!(result, Err("57014".to_owned()));
     assert_eq!(simple(&client, "SELECT 1").await.unwrap(), ["1"]);
