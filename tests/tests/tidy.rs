@@ -45,12 +45,18 @@ fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     files(&root().join("services"), ".rs", &mut found);
     found.sort();
-    found.into_iter().map(|path| (path.clone(), std::fs::read_to_string(&path).expect("a text file"))).collect()
+    found
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read_to_string(&path).expect("a text file")))
+        .collect()
 }
 
 fn is_test(path: &Path) -> bool {
     let text = path.to_string_lossy();
-    text.contains("/tests/") || text.ends_with("tests.rs") || text.contains("/examples/") || text.contains("/benches/")
+    text.contains("/tests/")
+        || text.ends_with("tests.rs")
+        || text.contains("/examples/")
+        || text.contains("/benches/")
 }
 
 /// The part of a file before its unit tests.
@@ -70,13 +76,14 @@ fn each_heavy_dependency_is_named_by_one_crate() {
     let mut problems = Vec::new();
     for manifest in manifests {
         let text = std::fs::read_to_string(&manifest).expect("a manifest");
-        let folder = manifest.parent().and_then(Path::file_name).expect("a folder").to_string_lossy().into_owned();
+        let folder =
+            manifest.parent().and_then(Path::file_name).expect("a folder").to_string_lossy().into_owned();
         let krate = if folder == "tests" { "modellane-tests".to_owned() } else { folder };
         let product = text.split("[dev-dependencies]").next().unwrap_or(&text);
         for (dependency, allowed) in NAMED_BY {
-            let named = product.lines().any(|line| {
-                line.split(['.', ' ', '=']).next().is_some_and(|name| name == *dependency)
-            });
+            let named = product
+                .lines()
+                .any(|line| line.split(['.', ' ', '=']).next().is_some_and(|name| name == *dependency));
             if named && !allowed.contains(&krate.as_str()) {
                 problems.push(format!("{krate} names {dependency}; only {allowed:?} may"));
             }
@@ -90,7 +97,8 @@ fn a_folder_is_named_like_its_crate() {
     let mut manifests = Vec::new();
     files(&root().join("services"), "Cargo.toml", &mut manifests);
     let wrong = manifests.iter().filter(|manifest| {
-        let folder = manifest.parent().and_then(Path::file_name).expect("a folder").to_string_lossy().into_owned();
+        let folder =
+            manifest.parent().and_then(Path::file_name).expect("a folder").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(manifest).expect("a manifest");
         !text.contains(&format!("name = \"{folder}\""))
     });
@@ -140,12 +148,25 @@ fn pure_crates_do_no_input_or_output() {
 #[test]
 fn the_root_holds_what_it_should() {
     let allowed = [
-        "Cargo.toml", "Cargo.lock", "services", "schemas", "deploy", "helm", "tests", "README.md",
-        "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "target",
+        "Cargo.toml",
+        "Cargo.lock",
+        "services",
+        "schemas",
+        "deploy",
+        "helm",
+        "tests",
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "LICENSE",
+        "target",
     ];
     let extra = std::fs::read_dir(root()).expect("a readable root").flatten().filter_map(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        (!name.starts_with('.') && !allowed.contains(&name.as_str())).then(|| format!("{name} stands at the root"))
+        (!name.starts_with('.') && !allowed.contains(&name.as_str()))
+            .then(|| format!("{name} stands at the root"))
     });
     no_problems(extra.collect());
 }

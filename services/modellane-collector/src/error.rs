@@ -47,7 +47,9 @@ impl CollectorError {
     pub(crate) fn file(path: &Path, error: &std::io::Error) -> Self {
         let problem = match error.kind() {
             std::io::ErrorKind::NotFound => "no such file".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "permission denied; check the owner of the file".to_owned(),
+            std::io::ErrorKind::PermissionDenied => {
+                "permission denied; check the owner of the file".to_owned()
+            }
             _ => format!("cannot be read: {error}"),
         };
         Self::File { path: path.to_owned(), problem }

@@ -364,7 +364,10 @@ struct Fields<'a> {
 
 enum Next<'a> {
     /// A key, raw, and where its value starts.
-    Field { key: &'a [u8], value: usize },
+    Field {
+        key: &'a [u8],
+        value: usize,
+    },
     /// Length of the object.
     End(usize),
     Incomplete,
@@ -451,8 +454,12 @@ fn broken_line(bytes: &[u8]) -> Option<usize> {
     let length = memchr(b'\n', bytes)?;
     let line = bytes[..length].trim_ascii_end();
     let next = bytes[length + 1..].first()?;
-    (*next == b'{' && line.len() > 1 && !line.ends_with(b"[") && !line.ends_with(b",") && !line.ends_with(b":"))
-        .then_some(length)
+    (*next == b'{'
+        && line.len() > 1
+        && !line.ends_with(b"[")
+        && !line.ends_with(b",")
+        && !line.ends_with(b":"))
+    .then_some(length)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod reply;
 use crate::config::CollectorConfig;
 use crate::connector::{Connector, Payload, Records};
 use crate::connectors;
+use crate::connectors::otlp::Received;
 use crate::error::CollectorError;
 use crate::intake::{Counts, IndexedRejection, Intake};
 use crate::intents::read_intents;
@@ -30,6 +31,7 @@ use bytes::Bytes;
 use modellane_event::{IntentOrigin, LakeKey};
 use modellane_runtime::{Clock, MetricName, Metrics};
 use reply::{failure, retry_later, summary, unavailable};
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -144,20 +146,17 @@ async fn intents(State(collector): State<Arc<Collector>>, request: Request) -> R
     }
     let origin = RejectOrigin { source: "intents", batch_id: collector.batch_id(&body), recorded_at: now };
     let mut batch = Batch::default();
-    let encoded = declared
-        .intents
-        .iter()
-        .try_for_each(|intent| batch.push_intent(intent))
-        .and_then(|()| {
-            let rejects = declared.rejected.iter().map(|rejected| origin.reject(&collector.key, rejected));
-            rejects.into_iter().try_for_each(|reject| batch.push_reject(&reject))
-        });
+    let encoded = declared.intents.iter().try_for_each(|intent| batch.push_intent(intent)).and_then(|()| {
+        let rejects = declared.rejected.iter().map(|rejected| origin.reject(&collector.key, rejected));
+        rejects.into_iter().try_for_each(|reject| batch.push_reject(&reject))
+    });
     if let Err(error) = encoded {
         return reply::fault(&error);
     }
     let mut counts = Counts { accepted: declared.intents.len() as u64, ..Counts::default() };
     declared.rejected.iter().for_each(|rejected| counts.reject(rejected.rejection.reason));
-    let taken = Taken { counts, rejections: declared.rejected, looks_like: None, empty: body.trim_ascii().is_empty() };
+    let unreadable = body.trim_ascii().is_empty() || reply::nothing_readable(&counts, &declared.rejected);
+    let taken = Taken { counts, rejections: declared.rejected, looks_like: None, unreadable };
     match collector.publish("intents", &batch, &taken.counts).await {
         Ok(()) => summary(&taken),
         Err(response) => response,
@@ -168,8 +167,8 @@ async fn intents(State(collector): State<Arc<Collector>>, request: Request) -> R
 #[derive(Clone, Copy)]
 enum Reader {
     Connector(&'static dyn Connector),
-    /// Something without a connector of its own: says what it cannot read at all.
-    Function(fn(&Payload<'_>, &mut dyn Records) -> Result<(), ()>),
+    /// One of the encodings of telemetry.
+    Telemetry(fn(&Payload<'_>, &mut dyn Records) -> Received),
 }
 
 /// What became of a payload.
@@ -178,8 +177,8 @@ struct Taken {
     rejections: Vec<IndexedRejection>,
     /// The source that the payload belongs to, if not to the one it was sent to.
     looks_like: Option<&'static str>,
-    /// Whether there was nothing in the body.
-    empty: bool,
+    /// Whether the payload could not be read at all.
+    unreadable: bool,
 }
 
 impl Collector {
@@ -221,21 +220,20 @@ impl Collector {
         let payload = Payload { bytes: body, observed_at: now, key: &self.key };
         let mut intake = Intake::new(&self.key, source);
         let mut encoding = Encoding::default();
+        let mut unreadable = body.trim_ascii().is_empty();
         match reader {
             Reader::Connector(connector) => {
                 intake.survey(connector, &payload);
                 intake.read(connector, &payload, &mut encoding);
             }
-            Reader::Function(read) => {
-                let unreadable = std::cell::Cell::new(false);
+            Reader::Telemetry(read) => {
+                let received = Cell::new(Received::default());
                 let read = |payload: &Payload<'_>, records: &mut dyn Records| {
-                    unreadable.set(unreadable.get() | read(payload, records).is_err());
+                    received.set(read(payload, records));
                 };
                 intake.survey_with(&payload, &read);
-                if unreadable.get() {
-                    return Err(failure(StatusCode::BAD_REQUEST, "the request cannot be read"));
-                }
                 intake.read_with(&payload, &read, &mut encoding);
+                unreadable = received.get().unreadable;
             }
         }
         let mut counts = intake.finish(&mut encoding);
@@ -248,8 +246,9 @@ impl Collector {
         let rejections = encoding.rejections.clone();
         let origin = RejectOrigin { source, batch_id: self.batch_id(body), recorded_at: now };
         let batch = encoding.seal(&self.key, &origin).map_err(|error| reply::fault(&error))?;
-        let empty = body.trim_ascii().is_empty();
-        Ok((batch, Taken { counts, rejections, looks_like: looks_like.map(|(source, _)| source), empty }))
+        let looks_like = looks_like.map(|(source, _)| source);
+        unreadable |= reply::nothing_readable(&counts, &rejections);
+        Ok((batch, Taken { counts, rejections, looks_like, unreadable }))
     }
 
     async fn publish(&self, source: &str, batch: &Batch, counts: &Counts) -> Result<(), Response> {
@@ -285,7 +284,8 @@ pub(crate) fn count(metrics: &Metrics, source: &str, counts: &Counts) {
 
 async fn read_body(body: Body, limit: usize) -> Result<Bytes, Response> {
     axum::body::to_bytes(body, limit).await.map_err(|error| {
-        let too_long = std::error::Error::source(&error).is_some_and(|cause| cause.to_string().contains("limit"));
+        let too_long =
+            std::error::Error::source(&error).is_some_and(|cause| cause.to_string().contains("limit"));
         let status = if too_long { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
         reply::body_refused(status)
     })

@@ -29,9 +29,8 @@ pub fn read_intents(bytes: &[u8], key: &LakeKey, recorded_at: UtcTime, origin: I
     let mut declared = Declared::default();
     json::for_each_record(bytes, &["intents"], |index, record| {
         let length = record.as_ref().ok().map(|record| record.len());
-        let intent = record
-            .and_then(json::parse::<Row<'_>>)
-            .and_then(|row| row.intent(key, recorded_at, origin));
+        let intent =
+            record.and_then(json::parse::<Row<'_>>).and_then(|row| row.intent(key, recorded_at, origin));
         match intent {
             Ok(intent) => declared.intents.push(intent),
             Err(rejection) => {

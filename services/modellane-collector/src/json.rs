@@ -177,10 +177,7 @@ pub(crate) fn required<T>(value: Option<T>, field: &'static str) -> Result<T, Re
 }
 
 /// An amount that cannot be negative.
-pub(crate) fn not_negative(
-    amount: Option<Amount>,
-    field: &'static str,
-) -> Result<Option<Amount>, Rejection> {
+pub(crate) fn not_negative(amount: Option<Amount>, field: &'static str) -> Result<Option<Amount>, Rejection> {
     match amount {
         Some(amount) if amount.is_negative() => Err(Rejection::at(RejectReason::NegativeNumber, field)),
         amount => Ok(amount),

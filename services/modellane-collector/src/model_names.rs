@@ -9,24 +9,108 @@ use modellane_event::Label;
 
 /// First word of every model name that is taken.
 const FAMILIES: &[&str] = &[
-    "claude", "gpt", "chatgpt", "o1", "o3", "o4", "codex", "gemini", "gemma", "composer", "cursor", "grok",
-    "llama", "mistral", "mixtral", "codestral", "devstral", "magistral", "ministral", "pixtral", "deepseek",
-    "qwen", "qwen2", "qwen3", "command", "nova", "titan", "kimi", "glm", "phi", "sonar", "raptor",
-    "goldeneye", "granite", "jamba", "swe", "minimax", "oswe",
+    "claude",
+    "gpt",
+    "chatgpt",
+    "o1",
+    "o3",
+    "o4",
+    "codex",
+    "gemini",
+    "gemma",
+    "composer",
+    "cursor",
+    "grok",
+    "llama",
+    "mistral",
+    "mixtral",
+    "codestral",
+    "devstral",
+    "magistral",
+    "ministral",
+    "pixtral",
+    "deepseek",
+    "qwen",
+    "qwen2",
+    "qwen3",
+    "command",
+    "nova",
+    "titan",
+    "kimi",
+    "glm",
+    "phi",
+    "sonar",
+    "raptor",
+    "goldeneye",
+    "granite",
+    "jamba",
+    "swe",
+    "minimax",
+    "oswe",
 ];
 
 /// Words that name a size, a variant or a mode; any number of them may follow the family.
 const WORDS: &[&str] = &[
-    "opus", "sonnet", "haiku", "fable", "instant", "pro", "mini", "nano", "micro", "flash", "lite", "max",
-    "turbo", "preview", "thinking", "reasoning", "fast", "high", "medium", "low", "xhigh", "codex", "coder",
-    "code", "chat", "instruct", "large", "small", "base", "plus", "vision", "audio", "image", "latest", "exp",
-    "experimental", "premier", "maverick", "scout", "nemo", "embed", "embedding", "text", "oss", "ultra",
+    "opus",
+    "sonnet",
+    "haiku",
+    "fable",
+    "instant",
+    "pro",
+    "mini",
+    "nano",
+    "micro",
+    "flash",
+    "lite",
+    "max",
+    "turbo",
+    "preview",
+    "thinking",
+    "reasoning",
+    "fast",
+    "high",
+    "medium",
+    "low",
+    "xhigh",
+    "codex",
+    "coder",
+    "code",
+    "chat",
+    "instruct",
+    "large",
+    "small",
+    "base",
+    "plus",
+    "vision",
+    "audio",
+    "image",
+    "latest",
+    "exp",
+    "experimental",
+    "premier",
+    "maverick",
+    "scout",
+    "nemo",
+    "embed",
+    "embedding",
+    "text",
+    "oss",
+    "ultra",
 ];
 
 /// What vendors write when they hide which model ran.
 const HIDDEN: &[&str] = &[
-    "default", "auto", "unknown", "other", "others", "none", "<synthetic>", "premium", "coding-agent-model",
-    "code-review-model", "claude-default",
+    "default",
+    "auto",
+    "unknown",
+    "other",
+    "others",
+    "none",
+    "<synthetic>",
+    "premium",
+    "coding-agent-model",
+    "code-review-model",
+    "claude-default",
 ];
 
 /// Prefixes of gateways and clouds, and who runs the model then, in the spelling of `gen_ai.provider.name`.
@@ -61,9 +145,8 @@ const PREFIXES: &[(&str, Option<&str>)] = &[
 ];
 
 /// Makers in Bedrock's ids, as in `us.anthropic.claude-…`.
-const BEDROCK_MAKERS: &[&str] = &[
-    "anthropic", "amazon", "meta", "mistral", "cohere", "deepseek", "qwen", "openai", "ai21", "moonshot",
-];
+const BEDROCK_MAKERS: &[&str] =
+    &["anthropic", "amazon", "meta", "mistral", "cohere", "deepseek", "qwen", "openai", "ai21", "moonshot"];
 const BEDROCK_REGIONS: &[&str] = &["us", "eu", "apac", "jp", "au", "ca", "global", "us-gov"];
 
 const CLAUDE_TIERS: &[&str] = &["opus", "sonnet", "haiku", "fable", "instant"];
@@ -230,9 +313,9 @@ fn is_version(token: &str) -> bool {
 /// Whether a text has a word in capitals that is no abbreviation of a vendor.
 fn shouts(raw: &str) -> bool {
     let words = raw.split(|c: char| !c.is_ascii_alphabetic());
-    words.filter(|word| word.len() > 2 && word.bytes().all(|b| b.is_ascii_uppercase())).any(|word| {
-        !matches!(word, "GPT" | "GLM" | "SWE" | "OSS")
-    })
+    words
+        .filter(|word| word.len() > 2 && word.bytes().all(|b| b.is_ascii_uppercase()))
+        .any(|word| !matches!(word, "GPT" | "GLM" | "SWE" | "OSS"))
 }
 
 /// `claude-5.5-sonnet`, `claude-sonnet-5.5` and `claude-sonnet-5-5` are one model: family, tier, version, rest.

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn ids_stay_readable() {
-        for id in ["r1", "req_011A", "chatcmpl-9f2", "3f0c1f9e-6f5f-4c1a-9a7e-1d2f3a4b5c6d", "1794214862123"] {
+        for id in ["r1", "req_011A", "chatcmpl-9f2", "3f0c1f9e-6f5f-4c1a-9a7e-1d2f3a4b5c6d", "1794214862123"]
+        {
             assert_eq!(rendered(id), id);
         }
     }

@@ -40,9 +40,9 @@ impl Batch {
 
     /// Topic, key and payload of every message, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Topic, &[u8], &[u8])> {
-        self.messages.iter().map(|slot| {
-            (slot.topic, &self.bytes[slot.key.clone()], &self.bytes[slot.payload.clone()])
-        })
+        self.messages
+            .iter()
+            .map(|slot| (slot.topic, &self.bytes[slot.key.clone()], &self.bytes[slot.payload.clone()]))
     }
 
     /// Adds a usage event, keyed by its id.

@@ -68,8 +68,8 @@ pub(crate) async fn append<T: Appended>(
     let mut files = Vec::with_capacity(days.len());
     for (day, rows) in &days {
         let id = Uuid::from_bytes(random_id());
-        let staged = owner.table().stage(Some(&day.to_string()), T::batch(rows)?, id, owner.now());
-        files.push(staged.await?);
+        let (day, rows) = (day.to_string(), T::batch(rows)?);
+        files.push(owner.table().stage(Some(&day), rows, id, owner.now()).await?);
     }
     let recorded_at = owner.next_recorded_at();
     owner.commit(Commit { files, ranges, recorded_at, counters: None }).await

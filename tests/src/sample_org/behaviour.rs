@@ -51,10 +51,10 @@ pub(crate) fn choose_model(
     day: Date,
 ) -> &'static Model {
     if tool == Tool::Gateway && workspace.sensitivity == "restricted" && dice.percent(14) {
-        return model("lumen-2-large");
+        return model("deepseek-v4");
     }
     if tool != Tool::ClaudeCode && dice.permille(8) {
-        return model("lab-internal-x1");
+        return model("gpt-7-preview");
     }
     let tier = dice.weighted(&tier_weights(team, task, day));
     let id: &&str = dice.pick(offered(tool, tier));

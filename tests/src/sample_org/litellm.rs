@@ -339,6 +339,6 @@ fn provider(model: &Model) -> (&'static str, &'static str) {
         "anthropic" => ("anthropic", "https://api.anthropic.example/v1/messages"),
         "openai" => ("openai", "https://api.openai.example/v1"),
         "gcp.gemini" => ("gemini", "https://gemini.example/v1beta"),
-        _ => ("lumen", "https://api.lumen.example/v1"),
+        _ => ("deepseek", "https://api.deepseek.example/v1"),
     }
 }

@@ -87,7 +87,7 @@ fn choose(dice: &mut Dice) -> &'static Model {
         ("claude-haiku-5-5", 20),
         ("gemini-3.8-flash", 8),
         ("claude-opus-5-5", 5),
-        ("lumen-2-large", 2),
+        ("deepseek-v4", 2),
     ]))
 }
 

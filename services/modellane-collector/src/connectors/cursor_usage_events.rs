@@ -34,7 +34,7 @@ static SPEC: SourceSpec = SourceSpec {
 
 /// Cursor's usage events.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct CursorUsageEvents;
+pub(super) struct CursorUsageEvents;
 
 impl Connector for CursorUsageEvents {
     fn spec(&self) -> &'static SourceSpec {

@@ -39,7 +39,7 @@ const USER_AGENT_TAG: &str = "User-Agent: ";
 
 /// LiteLLM's spend logs.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct LitellmSpendLogs;
+pub(super) struct LitellmSpendLogs;
 
 impl Connector for LitellmSpendLogs {
     fn spec(&self) -> &'static SourceSpec {
@@ -171,7 +171,9 @@ impl Row<'_> {
         let start = required(self.startTime.time("startTime")?, "startTime")?;
         let nested = self.metadata.nested();
         let metadata: Metadata<'_> = match &nested {
-            Some(text) => json::parse(text).map_err(|rejection| Rejection::at(rejection.reason, "metadata"))?,
+            Some(text) => {
+                json::parse(text).map_err(|rejection| Rejection::at(rejection.reason, "metadata"))?
+            }
             None => Metadata::default(),
         };
         let call_id = self.litellm_call_id.text("litellm_call_id")?;

@@ -66,12 +66,17 @@ fn a_broken_line_costs_only_itself() {
         );
     }
     assert_eq!(frames(b"{\"n\":1}\noops\n{\"n\":2}")[1], Err(Fault::Malformed));
-    assert_eq!(frames(b"[{\"n\":1},7,{\"n\":2}]"), vec![record("{\"n\":1}"), Err(Fault::Malformed), record("{\"n\":2}")]);
+    assert_eq!(
+        frames(b"[{\"n\":1},7,{\"n\":2}]"),
+        vec![record("{\"n\":1}"), Err(Fault::Malformed), record("{\"n\":2}")]
+    );
 }
 
 #[test]
 fn a_cut_at_any_byte_keeps_the_records_before_it() {
-    for payload in [&b"{\"data\":[{\"a\":1},{\"a\":\"\\\"\"}],\"p\":{}}"[..], b"{\"a\":1}\n{\"a\":\"\\\"\"}\n"] {
+    for payload in
+        [&b"{\"data\":[{\"a\":1},{\"a\":\"\\\"\"}],\"p\":{}}"[..], b"{\"a\":1}\n{\"a\":\"\\\"\"}\n"]
+    {
         let whole: Vec<_> = frames(payload);
         for cut in 0..payload.len() {
             let found = frames(&payload[..cut]);

@@ -49,7 +49,9 @@ pub(crate) fn carries_records(media_type: &str) -> bool {
 /// Decompresses up to a limit: 413 beyond it, 400 for what is not in the stated encoding.
 pub(crate) fn decompress(body: Bytes, encoding: Encoding, limit: usize) -> Result<Bytes, StatusCode> {
     let out = match encoding {
-        Encoding::Identity => return if body.len() > limit { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(body) },
+        Encoding::Identity => {
+            return if body.len() > limit { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(body) };
+        }
         Encoding::Gzip => read_up_to(flate2::read::MultiGzDecoder::new(&body[..]), limit),
         Encoding::Zstd => match zstd::stream::read::Decoder::new(&body[..]) {
             Ok(decoder) => read_up_to(decoder, limit),

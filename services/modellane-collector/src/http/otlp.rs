@@ -1,7 +1,6 @@
 //! OTLP over HTTP: protobuf and JSON, with the replies that the protocol asks for.
 
 use super::{Collector, Reader, Taken, Wish, reply, wants_protobuf};
-use crate::connector::{Payload, Records};
 use crate::connectors::otlp::{Signal, read_json, read_protobuf};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -51,33 +50,22 @@ async fn take(collector: Arc<Collector>, request: Request, signal: Signal) -> Re
 }
 
 fn reader(signal: Signal, protobuf: bool) -> Reader {
-    let binary: fn(&Payload<'_>, &mut dyn Records) -> Result<(), ()> = match signal {
-        Signal::Logs => |payload, records| binary(Signal::Logs, payload, records),
-        Signal::Traces => |payload, records| binary(Signal::Traces, payload, records),
-        Signal::Metrics => |payload, records| binary(Signal::Metrics, payload, records),
-    };
-    if protobuf {
-        return Reader::Function(binary);
-    }
-    Reader::Function(|payload, records| {
-        read_json(payload, records);
-        Ok(())
+    Reader::Telemetry(match (protobuf, signal) {
+        (false, _) => read_json,
+        (true, Signal::Logs) => |payload, records| read_protobuf(Signal::Logs, payload, records),
+        (true, Signal::Traces) => |payload, records| read_protobuf(Signal::Traces, payload, records),
+        (true, Signal::Metrics) => |payload, records| read_protobuf(Signal::Metrics, payload, records),
     })
 }
 
-fn binary(signal: Signal, payload: &Payload<'_>, records: &mut dyn Records) -> Result<(), ()> {
-    read_protobuf(signal, payload, records).map(|_| ()).map_err(|_| ())
-}
-
 fn answer(protobuf: bool, signal: Signal, taken: &Taken) -> Response {
-    let rejected = taken.counts.rejected;
-    if rejected == 0 {
-        return encoded(protobuf, Vec::new(), "{}".to_owned());
-    }
-    if rejected == taken.counts.records() && !protobuf {
+    if taken.unreadable {
         return reply::failure(StatusCode::BAD_REQUEST, "the request cannot be read");
     }
-    partial_success(protobuf, signal, rejected, SOME_UNREADABLE)
+    if taken.counts.rejected == 0 {
+        return encoded(protobuf, Vec::new(), "{}".to_owned());
+    }
+    partial_success(protobuf, signal, taken.counts.rejected, SOME_UNREADABLE)
 }
 
 /// The reply of all three signals; only the name of the count differs, and only in JSON.

@@ -4,8 +4,9 @@ use super::Taken;
 use super::auth::Denied;
 use crate::connectors;
 use crate::error::CollectorError;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use crate::intake::{Counts, IndexedRejection};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use modellane_event::RejectReason;
 use serde::Serialize;
@@ -34,10 +35,7 @@ struct Rejected {
 
 /// What became of the records: 200, or 400 if nothing could be read.
 pub(super) fn summary(taken: &Taken) -> Response {
-    let unreadable = taken.counts.records() == taken.counts.rejected
-        && taken.rejections.iter().all(|rejected| is_unreadable(rejected.rejection.reason))
-        && (taken.empty || taken.counts.rejected > 0);
-    let status = if unreadable { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = if taken.unreadable { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let rejected = taken.rejections.iter().take(MAX_LISTED).map(|rejected| Rejected {
         index: rejected.index,
         reason: rejected.rejection.reason.as_str(),
@@ -50,6 +48,13 @@ pub(super) fn summary(taken: &Taken) -> Response {
         rejected: rejected.collect(),
     };
     json(status, &summary)
+}
+
+/// Whether there were records and none of them was one of the source's at all.
+pub(super) fn nothing_readable(counts: &Counts, rejections: &[IndexedRejection]) -> bool {
+    counts.rejected > 0
+        && counts.records() == counts.rejected
+        && rejections.iter().all(|rejected| is_unreadable(rejected.rejection.reason))
 }
 
 fn is_unreadable(reason: RejectReason) -> bool {
@@ -94,7 +99,9 @@ pub(super) fn denied(denied: Denied) -> Response {
 
 pub(super) fn body_refused(status: StatusCode) -> Response {
     let message = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "the body is over the limit; send it in parts, or import it as a file",
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            "the body is over the limit; send it in parts, or import it as a file"
+        }
         _ => "the body cannot be read or is not in the stated encoding",
     };
     failure(status, message)

@@ -11,7 +11,8 @@ use tower::ServiceExt;
 
 const LOGS: &[u8] = include_bytes!("../../fixtures/litellm_spend_logs.json");
 const SPEND: &str = "/v1/sources/litellm.spend_logs/records";
-const ROW: &str = r#"{"request_id":"r1","startTime":"2026-11-09T13:00:00Z","spend":1,"model":"CANARY-PROMPT-xyz-0001"}"#;
+const ROW: &str =
+    r#"{"request_id":"r1","startTime":"2026-11-09T13:00:00Z","spend":1,"model":"CANARY-PROMPT-xyz-0001"}"#;
 
 struct Server {
     recorder: Arc<Recorder>,
@@ -52,7 +53,13 @@ impl Server {
         self.send_from("127.0.0.1:40000", path, headers, body).await
     }
 
-    async fn send_from(&self, peer: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
+    async fn send_from(
+        &self,
+        peer: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Reply {
         let mut request = Request::builder().method(Method::POST).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -233,7 +240,11 @@ async fn a_key_is_good_for_its_scope() {
         ("Bearer litellm-key-0123456", "/v1/intents", StatusCode::FORBIDDEN),
     ] {
         let headers = [("authorization", header), ("content-type", "application/json")];
-        assert_eq!(server.send_from("10.0.0.9:1", path, &headers, ROW).await.status, status, "{header} {path}");
+        assert_eq!(
+            server.send_from("10.0.0.9:1", path, &headers, ROW).await.status,
+            status,
+            "{header} {path}"
+        );
     }
 }
 
@@ -255,12 +266,17 @@ fn weak_or_pointless_keys_are_refused_and_secrets_are_masked() {
 async fn intents_are_hashed_and_a_personal_key_declares_its_own() {
     let server = with_keys(&[("personal-key-0123456", "intent:self"), ("intent-key-012345678", "intents")]);
     let intent = |person: &str| {
-        format!(r#"{{"intent_id":"i-1","person":"{person}","started_at":"2026-11-03T09:00:00Z","task":"routine"}}"#)
+        format!(
+            r#"{{"intent_id":"i-1","person":"{person}","started_at":"2026-11-03T09:00:00Z","task":"routine"}}"#
+        )
     };
     let own = [("authorization", "Bearer personal-key-0123456")];
     let any = [("authorization", "Bearer intent-key-012345678")];
     assert_eq!(server.send("/v1/intents", &own, intent("Ana@acme.example")).await.status, StatusCode::OK);
-    assert_eq!(server.send("/v1/intents", &own, intent("bob@acme.example")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        server.send("/v1/intents", &own, intent("bob@acme.example")).await.status,
+        StatusCode::FORBIDDEN
+    );
     assert_eq!(server.send("/v1/intents", &any, intent("bob@acme.example")).await.status, StatusCode::OK);
     let intents = server.recorder.intents();
     assert_eq!(intents.len(), 2);

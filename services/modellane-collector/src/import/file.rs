@@ -48,7 +48,9 @@ impl Input {
         let read = Rc::new(Cell::new(0));
         let counted = Counted { file, read: Rc::clone(&read) };
         let reader: Box<dyn Read> = match magic[..] {
-            [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK, counted))),
+            [0x1f, 0x8b, ..] => {
+                Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK, counted)))
+            }
             [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::new(counted)?),
             _ => Box::new(counted),
         };
@@ -75,7 +77,8 @@ impl Input {
                 Ok(true) => {
                     return Err(CollectorError::File {
                         path: path.to_owned(),
-                        problem: "is larger than 256 MiB; split it, as this format is held in memory".to_owned(),
+                        problem: "is larger than 256 MiB; split it, as this format is held in memory"
+                            .to_owned(),
                     });
                 }
                 Ok(false) => return Ok((content, false)),

@@ -204,7 +204,10 @@ impl Job {
     }
 
     fn send(&self, batch: Batch, position: u64) -> Result<(), CollectorError> {
-        self.update(Update { done: self.done + position, batch: Some(batch).filter(|batch| !batch.is_empty()) })
+        self.update(Update {
+            done: self.done + position,
+            batch: Some(batch).filter(|batch| !batch.is_empty()),
+        })
     }
 
     fn update(&self, update: Update) -> Result<(), CollectorError> {

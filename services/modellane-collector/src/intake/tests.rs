@@ -12,7 +12,8 @@ fn payload<'a>(key: &'a LakeKey, text: &'a str) -> Payload<'a> {
 
 fn rows(ids: &[(&str, &str)]) -> String {
     ids.iter().fold(String::new(), |mut text, (id, spend)| {
-        let _ = writeln!(text, r#"{{"request_id":"{id}","startTime":"2026-11-09T13:00:00Z","spend":{spend}}}"#);
+        let _ =
+            writeln!(text, r#"{{"request_id":"{id}","startTime":"2026-11-09T13:00:00Z","spend":{spend}}}"#);
         text
     })
 }
@@ -46,7 +47,8 @@ fn an_event_has_the_id_of_its_source_and_key_and_the_hash_of_its_facts() {
 
 #[test]
 fn a_vendors_clock_does_not_run_ahead_of_the_fetch() {
-    let text = r#"{"request_id":"r1","startTime":"2026-11-09T13:00:00Z","updated_at":"2026-12-24T00:00:00Z"}"#;
+    let text =
+        r#"{"request_id":"r1","startTime":"2026-11-09T13:00:00Z","updated_at":"2026-12-24T00:00:00Z"}"#;
     assert_eq!(spend_logs(text).events[0].observed_at.to_string(), "2026-11-10T00:00:00Z");
 }
 

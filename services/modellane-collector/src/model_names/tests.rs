@@ -30,10 +30,24 @@ fn spellings_of_one_model_are_one_name() {
 
 #[test]
 fn names_of_known_families_are_taken() {
-    for text in ["gpt-6.1-sol", "gpt-6-astra", "gpt-5.3-codex", "gpt-4o", "o4-mini", "gemini-3.1-pro-preview",
-        "composer-2.5", "claude-fable-5-1", "grok-4-fast", "raptor-mini", "goldeneye", "kimi-k2", "qwen3-coder",
-        "deepseek-r1", "llama3-70b", "glm-4.6"]
-    {
+    for text in [
+        "gpt-6.1-sol",
+        "gpt-6-astra",
+        "gpt-5.3-codex",
+        "gpt-4o",
+        "o4-mini",
+        "gemini-3.1-pro-preview",
+        "composer-2.5",
+        "claude-fable-5-1",
+        "grok-4-fast",
+        "raptor-mini",
+        "goldeneye",
+        "kimi-k2",
+        "qwen3-coder",
+        "deepseek-r1",
+        "llama3-70b",
+        "glm-4.6",
+    ] {
         assert_eq!(canonical(text).as_deref(), Some(text));
         assert_eq!(model_name(text).raw.map(|raw| raw.to_string()).as_deref(), Some(text));
     }

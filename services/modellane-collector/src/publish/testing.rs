@@ -30,7 +30,11 @@ impl Recorder {
 
     fn of<T>(&self, wanted: Topic, decode: impl Fn(&[u8]) -> T) -> Vec<T> {
         let messages = self.messages.lock().unwrap();
-        messages.iter().filter(|(topic, ..)| *topic == wanted).map(|(_, _, payload)| decode(payload)).collect()
+        messages
+            .iter()
+            .filter(|(topic, ..)| *topic == wanted)
+            .map(|(_, _, payload)| decode(payload))
+            .collect()
     }
 }
 

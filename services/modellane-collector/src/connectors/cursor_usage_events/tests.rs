@@ -165,7 +165,11 @@ fn what_cannot_be_read_has_a_reason_and_keeps_its_neighbours() {
         (r#"{"timestamp":"1794214862123","chargedCents":-1}"#, RejectReason::NegativeNumber, "chargedCents"),
         (r#"{"timestamp":"1794214862123","chargedCents":1e40}"#, RejectReason::BadNumber, "chargedCents"),
         (r#"{"timestamp":"1794214862123","tokenUsage":7}"#, RejectReason::BadNumber, "tokenUsage"),
-        (r#"{"timestamp":"1794214862123","tokenUsage":{"inputTokens":1.5}}"#, RejectReason::BadNumber, "inputTokens"),
+        (
+            r#"{"timestamp":"1794214862123","tokenUsage":{"inputTokens":1.5}}"#,
+            RejectReason::BadNumber,
+            "inputTokens",
+        ),
     ] {
         let sealed = deliver(&[&format!("{{\"usageEvents\":[{bad},{good}]}}")]);
         assert_eq!(sealed.events.len(), 1, "{bad}");

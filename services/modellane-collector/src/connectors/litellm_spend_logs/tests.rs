@@ -112,7 +112,8 @@ fn every_container_and_the_other_spellings_give_the_same_event() {
         format!("[{ROW}]"),
         format!("{{\"data\":[{ROW}],\"total\":1}}"),
         format!("\u{feff}{line}\n"),
-        line.replace("\"spend\":0.5", "\"spend\":\"0.50\"").replace("\"prompt_tokens\":10", "\"prompt_tokens\":\"10\""),
+        line.replace("\"spend\":0.5", "\"spend\":\"0.50\"")
+            .replace("\"prompt_tokens\":10", "\"prompt_tokens\":\"10\""),
         line.replace("2026-11-09T13:00:00Z", "2026-11-09 13:00:00"),
         line.replace("\"2026-11-09T13:00:00Z\"", "1794229200"),
         line.replace(r#"["User-Agent: codex_cli_rs/1.2"]"#, r#""[\"User-Agent: codex_cli_rs/1.2\"]""#),
@@ -156,10 +157,16 @@ fn what_cannot_be_read_has_a_reason_and_a_field() {
     assert_eq!(with("\"spend\":0.5", "\"spend\":-0.5"), (RejectReason::NegativeNumber, Some("spend")));
     assert_eq!(with("\"spend\":0.5", "\"spend\":1e30"), (RejectReason::BadNumber, Some("spend")));
     assert_eq!(with("\"spend\":0.5", "\"spend\":[0.5]"), (RejectReason::BadNumber, Some("spend")));
-    assert_eq!(with("\"prompt_tokens\":10", "\"prompt_tokens\":1.5"), (RejectReason::BadNumber, Some("prompt_tokens")));
+    assert_eq!(
+        with("\"prompt_tokens\":10", "\"prompt_tokens\":1.5"),
+        (RejectReason::BadNumber, Some("prompt_tokens"))
+    );
     assert_eq!(with("2026-11-09T13:00:00Z", "yesterday"), (RejectReason::BadTime, Some("startTime")));
     assert_eq!(with("\"startTime\"", "\"start_time\""), (RejectReason::MissingField, Some("startTime")));
-    assert_eq!(with("\"request_id\":\"q1\"", "\"request_id\":\"\""), (RejectReason::MissingField, Some("request_id")));
+    assert_eq!(
+        with("\"request_id\":\"q1\"", "\"request_id\":\"\""),
+        (RejectReason::MissingField, Some("request_id"))
+    );
     assert_eq!(with("\"user\":\"u\"", "\"user\":{}"), (RejectReason::BadLabel, Some("user")));
     assert_eq!(with("\"metadata\":{", "\"metadata\":{,"), (RejectReason::Malformed, None));
 }
