@@ -26,9 +26,10 @@ const REPORTS: [(&str, &str, &str); 3] = [
     ),
     (
         "adherence",
-        "Adherence by week and team, largest cells first (weight: rows; the truth lies between lower and upper)",
-        "SELECT week, team, tool, model_class, in_scope, rate, lower, expected, upper FROM adherence \
-         WHERE weight = 'rows' AND in_scope > 0 ORDER BY in_scope DESC, week, team, tool, model_class",
+        "Adherence by week and team, most drift first (rows; the truth lies between lower and upper)",
+        "SELECT week, team, tool, model_class, in_scope, drifted, rate, lower, expected, upper FROM adherence \
+         WHERE weight = 'rows' AND in_scope > 0 \
+         ORDER BY COALESCE(drifted, 0) DESC, in_scope DESC, week, team, tool, model_class",
     ),
     (
         "unmatched",

@@ -4,7 +4,7 @@ use anyhow::Result;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value};
 
@@ -65,7 +65,7 @@ impl Rows {
     /// A table with at most `limit` rows and a line that says how many more there are.
     pub(crate) fn table(&self, limit: usize) -> String {
         let mut table = Table::new();
-        table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(&self.columns);
+        table.load_style(NOTHING).set_header(&self.columns);
         for row in self.rows.iter().take(limit) {
             table.add_row(row.iter().map(|cell| cell.as_deref().map_or("", trimmed)));
         }
