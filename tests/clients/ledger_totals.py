@@ -37,11 +37,15 @@ def with_polars(lake, as_of):
     ledger = pl.scan_delta(lake + "/usage_ledger")
     if as_of:
         ledger = ledger.filter(pl.col("recorded_at") <= pl.lit(as_of).str.to_datetime(time_zone="UTC", time_unit="us"))
-    signed = [(pl.col("usage_sign").cast(pl.Int64) * pl.col(c)).sum().alias(c) for c in COLUMNS]
+    # A sum over no value is null, as in SQL.
+    def total(values, column):
+        return pl.when(values.count() > 0).then(values.sum()).alias(column)
+
+    signed = [total(pl.col("usage_sign").cast(pl.Int64) * pl.col(c), c) for c in COLUMNS]
     # Turned decimals stay decimals: a product with a sign column could pass through a float.
     def signed_decimal(sign, column):
         turned = pl.when(pl.col(sign) < 0).then(-pl.col(column)).when(pl.col(sign) > 0).then(pl.col(column))
-        return turned.sum().alias(column)
+        return total(turned, column)
     signed.append(signed_decimal("usage_sign", "credits"))
     signed += [signed_decimal("cost_sign", c) for c in COSTS]
     grouped = ledger.group_by("source").agg(pl.len().alias("entries"), pl.col("entry_sign").cast(pl.Int64).sum().alias("events"), *signed)

@@ -1,10 +1,9 @@
 //! Writing data files, before the commit that makes them part of the table.
 
 use crate::{DataFile, LakeError, Table, TableSpec};
-use arrow::array::cast::AsArray;
 use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::{SortColumn, lexsort_to_indices, max, min, take_record_batch};
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
+use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use modellane_event::UtcTime;
 use object_store::ObjectStoreExt;
@@ -13,7 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -124,30 +123,11 @@ fn properties(spec: &TableSpec) -> parquet::errors::Result<WriterProperties> {
     Ok(properties.build())
 }
 
-/// What the log says of a file: its rows and the span of its times, by which readers leave files out.
+/// What the log says of a file: its rows, and no spans of values. A reader of the `deltalake` package takes
+/// a column without a span, where others have one, for a column without values and leaves every row out; the
+/// spans stand in the files' own footers, which all readers use.
 fn statistics(batch: &RecordBatch) -> String {
-    let mut min_values = Map::new();
-    let mut max_values = Map::new();
-    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        let DataType::Timestamp(TimeUnit::Microsecond, Some(_)) = field.data_type() else { continue };
-        let times = column.as_primitive::<TimestampMicrosecondType>();
-        if let (Some(least), Some(greatest)) = (min(times), max(times)) {
-            min_values.insert(field.name().clone(), log_time(least, 0));
-            max_values.insert(field.name().clone(), log_time(greatest, 999));
-        }
-    }
-    json!({ "numRecords": batch.num_rows(), "minValues": min_values, "maxValues": max_values }).to_string()
-}
-
-/// Delta states times in the log in milliseconds, cut; a greatest value is raised first, so that the span
-/// still holds every row.
-fn log_time(micros: i64, raise: i64) -> Value {
-    let millis = (micros + raise).div_euclid(1_000);
-    let text = UtcTime(millis * 1_000).to_string();
-    Value::String(match text.split_once('.') {
-        Some(_) => text,
-        None => text.replace('Z', ".000Z"),
-    })
+    json!({ "numRecords": batch.num_rows() }).to_string()
 }
 
 #[cfg(test)]

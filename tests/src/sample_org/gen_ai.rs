@@ -120,7 +120,6 @@ impl Question {
             attributes.push(integer("gen_ai.usage.cache_read.input_tokens", self.tokens.cache_read));
         }
         if self.failed {
-            priced.output = 0;
             attributes.push(text("error.type", "timeout"));
         } else {
             fact.output_tokens = Some(self.tokens.output);
@@ -128,7 +127,8 @@ impl Question {
             attributes.push(integer(name, self.tokens.output));
             attributes.extend(self.response(dice, legacy, &mut fact));
         }
-        fact.list_cost = self.model.list_cost(&priced, day);
+        // A failed call does not say what it wrote: its price is unknown, not that of its input.
+        fact.list_cost = fact.output_tokens.and_then(|_| self.model.list_cost(&priced, day));
         let span = span(dice, trace, format!("chat {}", self.model.id), self.at_ms, attributes, self.failed);
         truth.record(ASSISTANT, format!("{trace}|{}", span.span_id), fact);
         span
