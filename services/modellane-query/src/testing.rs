@@ -195,6 +195,14 @@ impl Use {
         self.id == 7
     }
 
+    fn source(&self) -> &'static str {
+        match self.id {
+            7 => "github_copilot.billing_csv",
+            5 => "claude_code.otel",
+            _ => "litellm.spend_logs",
+        }
+    }
+
     fn judged(&self, observed_at: &str) -> JudgedEvent {
         let start = time(self.start);
         let end = if self.is_month_bill() { time("2026-12-01T00:00:00Z") } else { start };
@@ -223,11 +231,7 @@ impl Use {
         };
         let usage = UsageEvent {
             event_id: EventId([self.id; 16]),
-            source: label(if self.is_month_bill() {
-                "github_copilot.billing_csv"
-            } else {
-                "litellm.spend_logs"
-            }),
+            source: label(self.source()),
             source_key: label(&format!("key-{}", self.id)),
             scope_key: None,
             observed_at: time(observed_at),

@@ -51,7 +51,7 @@ async fn a_report_comes_as_csv_and_json_with_what_it_rests_on() {
         ("content-type", "text/csv; charset=utf-8"),
         ("x-table-version", "1"),
         ("x-recorded-through", "2026-11-12T00:00:00Z"),
-        ("x-data-through", "2026-11-05T09:00:00Z"),
+        ("x-data-through", "2026-11-04T11:00:00Z"),
         ("x-row-count", "5"),
         ("x-gap-rows", "3"),
         ("x-gap-unpriced-rows", "1"),

@@ -188,8 +188,8 @@ async fn the_gap_shows_its_reasons() {
         ask(&query, sql).await,
         [
             "2026-11-01|github_copilot.billing_csv|unmatched|NOT_COVERED|USD|1|0|19.000000000|19.000000000|19.000000000|1.000000|1.000000|2026-11-01T00:00:00Z",
-            "2026-11-04|litellm.spend_logs|unknown|FACT_MISSING:work_class|-|1|1|-|-|-|0.333333|-|2026-11-04T10:00:00Z",
-            "2026-11-04|litellm.spend_logs|unmatched|NO_CANDIDATE|USD|1|0|-|0.750000000|1.000000000|0.333333|1.000000|2026-11-04T09:00:00Z",
+            "2026-11-04|litellm.spend_logs|unknown|FACT_MISSING:work_class|-|1|1|-|-|-|0.500000|-|2026-11-04T10:00:00Z",
+            "2026-11-04|litellm.spend_logs|unmatched|NO_CANDIDATE|USD|1|0|-|0.750000000|1.000000000|0.500000|1.000000|2026-11-04T09:00:00Z",
         ]
     );
     let detail = "SELECT substr(event_id, 1, 2), reason, missing_facts, suggested_fix
@@ -211,15 +211,16 @@ async fn freshness_shows_silent_sources_too() {
     let sql = "SELECT source, state, rows, last_event, data_through, last_recorded, fetch_lag_p50_s,
                       fetch_lag_p99_s, rejects, rejects_by_reason
                FROM freshness ORDER BY source";
-    // Nine fetches of litellm: eight at 3600 s, the restatement at 7200 s; the 99th percentile lies 92 % of
-    // the way from the eighth to the ninth.
+    // Eight fetches of litellm: seven at 3600 s, the restatement at 7200 s; the 99th percentile lies 93 % of
+    // the way from the seventh to the eighth.
     assert_eq!(
         ask(&query, sql).await,
         [
+            "claude_code.otel|reporting|1|2026-11-04T11:00:00Z|2026-11-04T11:00:00Z|2026-11-10T00:00:00Z|3600.0|3600.0|0|-",
             "cursor.usage_events|rejecting|0|-|-|-|-|-|3|bad_number=2, bad_time=1",
             "github_copilot.billing_csv|reporting|1|2026-11-01T00:00:00Z|2026-12-01T00:00:00Z|2026-11-10T00:00:00Z|3600.0|3600.0|0|-",
             "kiro.user_activity|silent|0|-|-|-|-|-|0|-",
-            "litellm.spend_logs|reporting|7|2026-11-05T09:00:00Z|2026-11-05T09:00:00Z|2026-11-12T00:00:00Z|3600.0|6912.0|0|-",
+            "litellm.spend_logs|reporting|6|2026-11-05T09:00:00Z|2026-11-05T09:00:00Z|2026-11-12T00:00:00Z|3600.0|6948.0|0|-",
         ]
     );
     let bill = "SELECT event_lag_p50_s FROM freshness WHERE source = 'github_copilot.billing_csv'";
@@ -290,7 +291,7 @@ async fn a_report_is_narrowed_by_day_team_and_knowledge() {
     let (rows, standing) = total(ReportParams::default()).await;
     assert_eq!(rows, 8);
     assert_eq!(standing.recorded_through.unwrap().to_string(), "2026-11-12T00:00:00Z");
-    assert_eq!(standing.data_through.unwrap().to_string(), "2026-11-05T09:00:00Z");
+    assert_eq!(standing.data_through.unwrap().to_string(), "2026-11-04T11:00:00Z");
     assert_eq!((standing.gap.rows, standing.gap.unpriced_rows), (3, 1));
     assert_eq!(standing.gap.billed_text(), "19.000000000 USD");
     assert_eq!(standing.gap.list_text(), "20.000000000 USD");
