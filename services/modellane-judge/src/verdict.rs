@@ -158,30 +158,110 @@ impl Mass {
     }
 }
 
+/// What guidance says under each candidate, and without any.
+struct Weighed<'a> {
+    thresholds: &'a Thresholds,
+    guidance: Arc<Outcome>,
+    /// The most probable first.
+    candidates: Vec<(Candidate<'a>, Arc<Outcome>)>,
+    mass: Mass,
+}
+
 fn weigh(bundle: &Bundle, case: &Case<'_>) -> Finding {
     let space = bundle.space();
     let known = case.evidence.known(space);
     let guidance = bundle.outcome(known);
     let mut mass = Mass::default();
     mass.add(guidance.class, case.link.null());
-    let mut linked: Option<(&Candidate<'_>, Arc<Outcome>)> = None;
+    let mut candidates = Vec::with_capacity(case.link.candidates.len());
     for candidate in &case.link.candidates {
         let outcome = bundle.outcome(with_candidate(space, known, case, candidate.target));
         mass.add(outcome.class, candidate.probability);
-        if linked.is_none() && candidate.probability >= bundle.thresholds().intent {
-            linked = Some((candidate, outcome));
-        }
+        candidates.push((*candidate, outcome));
     }
-    let basis = linked.as_ref().map_or(&guidance, |(_, outcome)| outcome);
-    let mut finding = conclude(bundle.thresholds(), case, mass, linked.as_ref(), &guidance);
-    finding.facts = basis.facts.clone();
-    finding.recommended_class = basis.recommended.clone();
-    finding.matched_by = match finding.verdict {
-        Verdict::Followed | Verdict::Drifted => Some(ground(linked.as_ref()).unwrap_or(MatchedBy::Guidance)),
-        Verdict::Unknown => ground(linked.as_ref()),
-        Verdict::Unmatched | Verdict::OutOfScope => None,
-    };
-    finding
+    let weighed = Weighed { thresholds: bundle.thresholds(), guidance, candidates, mass };
+    let basis = weighed.linked().map_or(&weighed.guidance, |(_, outcome)| outcome);
+    Finding {
+        facts: basis.facts.clone(),
+        recommended_class: basis.recommended.clone(),
+        ..weighed.decided(case).unwrap_or_else(|| weighed.gap(case))
+    }
+}
+
+impl Weighed<'_> {
+    /// The candidate that counts as the link.
+    fn linked(&self) -> Option<&(Candidate<'_>, Arc<Outcome>)> {
+        self.candidates.first().filter(|(candidate, _)| candidate.probability >= self.thresholds.intent)
+    }
+
+    /// Points 2 and 3 of the contract's order; `None` if nothing is sure enough.
+    fn decided(&self, case: &Case<'_>) -> Option<Finding> {
+        let probabilities = self.mass.shares();
+        let [followed, drifted, undecided] = probabilities;
+        // A denial that no rule determines is a hole of the guidance, once it is as sure as a drift would be.
+        if self.mass.not_covered >= self.thresholds.drifted.millionths() {
+            let finding = Finding::bare(Verdict::Unmatched, Reason::NotCovered);
+            return Some(Finding { probabilities: Some(probabilities), ..finding });
+        }
+        let (verdict, class, probability) = if followed >= self.thresholds.followed {
+            (Verdict::Followed, OutcomeClass::Followed, followed)
+        } else if drifted >= self.thresholds.drifted {
+            (Verdict::Drifted, OutcomeClass::Drifted, drifted)
+        } else {
+            return None;
+        };
+        let rests_on_link = self.guidance.class != class;
+        let decider = self.candidates.iter().find(|(_, outcome)| outcome.class == class);
+        let capped = is_capped(case.grain, case.identity) || (rests_on_link && case.link.is_uncalibrated());
+        let label = label(self.thresholds, probability, capped);
+        let shares = if label == ConfidenceLabel::High {
+            [Share::ONE, Share::ZERO, Share::ZERO]
+        } else {
+            [Share::ZERO, undecided.complement(), undecided]
+        };
+        // Without a link the ground is guidance, unless several intents decide only together.
+        let ground = self.linked().or(decider.filter(|_| rests_on_link));
+        Some(Finding {
+            verdict,
+            matched_by: Some(ground.map_or(MatchedBy::Guidance, |(candidate, _)| matched_by(candidate))),
+            probabilities: Some(probabilities),
+            confidence: Some(probability),
+            label,
+            rule_ids: decider.map_or(&self.guidance, |(_, outcome)| outcome).rules.clone(),
+            reason_code: None,
+            facts: Vec::new(),
+            missing_facts: Vec::new(),
+            recommended_class: None,
+            shares,
+        })
+    }
+
+    /// Points 4 and 5: without a person or a link unmatched, else unknown.
+    fn gap(&self, case: &Case<'_>) -> Finding {
+        let linked = self.linked();
+        let missing = linked.map(|(_, outcome)| &outcome.missing).filter(|missing| !missing.is_empty());
+        let missing = missing.unwrap_or(&self.guidance.missing);
+        let unlinked = || case.link.reasons.first().copied().unwrap_or(Reason::NoCandidate);
+        let reason = case.identity.gap().or_else(|| linked.is_none().then(unlinked));
+        let finding = match reason {
+            Some(reason) => Finding::bare(Verdict::Unmatched, reason),
+            None => Finding {
+                matched_by: linked.map(|(candidate, _)| matched_by(candidate)),
+                reason_code: Some(
+                    missing.first().map_or_else(|| Reason::FactsImpossible.label(), Reason::fact_missing),
+                ),
+                ..Finding::bare(Verdict::Unknown, Reason::FactsImpossible)
+            },
+        };
+        Finding { probabilities: Some(self.mass.shares()), missing_facts: missing.clone(), ..finding }
+    }
+}
+
+fn matched_by(candidate: &Candidate<'_>) -> MatchedBy {
+    match candidate.target {
+        Target::Declared(_) => MatchedBy::Intent,
+        Target::Standing(_) => MatchedBy::ServiceAccount,
+    }
 }
 
 /// What a candidate adds to the known facts.
@@ -196,85 +276,6 @@ fn with_candidate<'a>(space: &FactSpace, known: Known, case: &Case<'a>, target: 
     } else {
         known
     }
-}
-
-fn ground(linked: Option<&(&Candidate<'_>, Arc<Outcome>)>) -> Option<MatchedBy> {
-    linked.map(|(candidate, _)| match candidate.target {
-        Target::Declared(_) => MatchedBy::Intent,
-        Target::Standing(_) => MatchedBy::ServiceAccount,
-    })
-}
-
-/// Points 2 to 5 of the contract's order.
-fn conclude(
-    thresholds: &Thresholds,
-    case: &Case<'_>,
-    mass: Mass,
-    linked: Option<&(&Candidate<'_>, Arc<Outcome>)>,
-    guidance: &Outcome,
-) -> Finding {
-    let probabilities = mass.shares();
-    let [followed, drifted, undecided] = probabilities;
-    let basis = linked.map_or(guidance, |(_, outcome)| outcome);
-    // A denial that no rule determines is a hole of the guidance, once it is as sure as a drift would be.
-    if mass.not_covered >= thresholds.drifted.millionths() {
-        let finding = Finding::bare(Verdict::Unmatched, Reason::NotCovered);
-        return Finding { probabilities: Some(probabilities), ..finding };
-    }
-    let decided = if followed >= thresholds.followed {
-        Some((Verdict::Followed, OutcomeClass::Followed, followed))
-    } else if drifted >= thresholds.drifted {
-        Some((Verdict::Drifted, OutcomeClass::Drifted, drifted))
-    } else {
-        None
-    };
-    if let Some((verdict, class, probability)) = decided {
-        let rests_on_link = guidance.class != class;
-        let label = verdict_label(thresholds, case, probability, rests_on_link);
-        let rules = if basis.class == class { &basis.rules } else { &guidance.rules };
-        let partial = [Share::ZERO, undecided.complement(), undecided];
-        return Finding {
-            verdict,
-            probabilities: Some(probabilities),
-            confidence: Some(probability),
-            label,
-            rule_ids: rules.clone(),
-            reason_code: None,
-            shares: if label == ConfidenceLabel::High {
-                [Share::ONE, Share::ZERO, Share::ZERO]
-            } else {
-                partial
-            },
-            ..Finding::bare(verdict, Reason::NotCovered)
-        };
-    }
-    let missing = if basis.missing.is_empty() { &guidance.missing } else { &basis.missing };
-    let gap = case.identity.gap().or_else(|| match linked {
-        None => Some(case.link.reasons.first().copied().unwrap_or(Reason::NoCandidate)),
-        Some(_) => None,
-    });
-    let (verdict, reason) = match gap {
-        Some(reason) => (Verdict::Unmatched, reason.label()),
-        None => {
-            (Verdict::Unknown, missing.first().map_or(Reason::FactsImpossible.label(), Reason::fact_missing))
-        }
-    };
-    Finding {
-        probabilities: Some(probabilities),
-        reason_code: Some(reason),
-        missing_facts: missing.clone(),
-        ..Finding::bare(verdict, Reason::NoCandidate)
-    }
-}
-
-fn verdict_label(
-    thresholds: &Thresholds,
-    case: &Case<'_>,
-    probability: Share,
-    rests_on_link: bool,
-) -> ConfidenceLabel {
-    let capped = is_capped(case.grain, case.identity) || (rests_on_link && case.link.is_uncalibrated());
-    label(thresholds, probability, capped)
 }
 
 /// The label of the link itself.

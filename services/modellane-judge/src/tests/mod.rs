@@ -3,5 +3,6 @@
 mod costs;
 mod fixture;
 mod identity_and_links;
+mod mixtures;
 mod properties;
 mod verdicts;
