@@ -1,116 +1,38 @@
 //! Model names: one spelling across vendors, and no way for a text that is no model name.
 //!
-//! A name is taken only if it starts with a known family and then consists of version numbers and at most
-//! two words. Everything else becomes null and is counted, because a field that a user can fill with any text
-//! is a field that can carry a prompt. A new family is one line in [`FAMILIES`]; a name of a known family
-//! needs no change here.
+//! A name is taken only if it starts with a known family and goes on with version numbers, known words and
+//! at most one other word, such as the code name of a release. Everything else becomes null and is counted,
+//! because a field that a user can fill with any text is a field that can carry a prompt. A new family is
+//! one word in `FAMILIES`; a new name of a known family needs no change here.
 
 use modellane_event::Label;
 
 /// First word of every model name that is taken.
+#[rustfmt::skip] // one word a line would hide the list's shape
 const FAMILIES: &[&str] = &[
-    "claude",
-    "gpt",
-    "chatgpt",
-    "o1",
-    "o3",
-    "o4",
-    "codex",
-    "gemini",
-    "gemma",
-    "composer",
-    "cursor",
-    "grok",
-    "llama",
-    "mistral",
-    "mixtral",
-    "codestral",
-    "devstral",
-    "magistral",
-    "ministral",
-    "pixtral",
-    "deepseek",
-    "qwen",
-    "qwen2",
-    "qwen3",
-    "command",
-    "nova",
-    "titan",
-    "kimi",
-    "glm",
-    "phi",
-    "sonar",
-    "raptor",
-    "goldeneye",
-    "granite",
-    "jamba",
-    "swe",
-    "minimax",
-    "oswe",
+    "claude", "gpt", "chatgpt", "o1", "o3", "o4", "codex", "gemini", "gemma", "composer", "cursor",
+    "grok", "llama", "mistral", "mixtral", "codestral", "devstral", "magistral", "ministral", "pixtral",
+    "deepseek", "qwen", "qwen2", "qwen3", "command", "nova", "titan", "kimi", "glm", "phi", "sonar",
+    "raptor", "goldeneye", "granite", "jamba", "swe", "minimax", "oswe",
 ];
 
 /// Words that name a size, a variant or a mode; any number of them may follow the family.
+#[rustfmt::skip] // one word a line would hide the list's shape
 const WORDS: &[&str] = &[
-    "opus",
-    "sonnet",
-    "haiku",
-    "fable",
-    "instant",
-    "pro",
-    "mini",
-    "nano",
-    "micro",
-    "flash",
-    "lite",
-    "max",
-    "turbo",
-    "preview",
-    "thinking",
-    "reasoning",
-    "fast",
-    "high",
-    "medium",
-    "low",
-    "xhigh",
-    "codex",
-    "coder",
-    "code",
-    "chat",
-    "instruct",
-    "large",
-    "small",
-    "base",
-    "plus",
-    "vision",
-    "audio",
-    "image",
-    "latest",
-    "exp",
-    "experimental",
-    "premier",
-    "maverick",
-    "scout",
-    "nemo",
-    "embed",
-    "embedding",
-    "text",
-    "oss",
-    "ultra",
+    "opus", "sonnet", "haiku", "fable", "instant", "pro", "mini", "nano", "micro", "flash", "lite", "max",
+    "turbo", "preview", "thinking", "reasoning", "fast", "high", "medium", "low", "xhigh", "codex",
+    "coder", "code", "chat", "instruct", "large", "small", "base", "plus", "vision", "audio", "image",
+    "latest", "exp", "experimental", "premier", "maverick", "scout", "nemo", "embed", "embedding", "text",
+    "oss", "ultra", "realtime", "transcribe", "tts", "search", "deep", "think", "research", "live",
+    "native", "dialog", "creative", "omni", "distill", "guard", "safeguard", "beta", "alpha", "spark",
+    "next", "air", "flashx",
 ];
 
 /// What vendors write when they hide which model ran.
+#[rustfmt::skip] // one word a line would hide the list's shape
 const HIDDEN: &[&str] = &[
-    "default",
-    "auto",
-    "unknown",
-    "other",
-    "others",
-    "none",
-    "<synthetic>",
-    "premium",
-    "coding-agent-model",
-    "code-review-model",
-    "claude-default",
+    "default", "auto", "unknown", "other", "others", "none", "<synthetic>", "premium",
+    "coding-agent-model", "code-review-model", "claude-default",
 ];
 
 /// Prefixes of gateways and clouds, and who runs the model then, in the spelling of `gen_ai.provider.name`.
@@ -152,7 +74,7 @@ const BEDROCK_REGIONS: &[&str] = &["us", "eu", "apac", "jp", "au", "ca", "global
 const CLAUDE_TIERS: &[&str] = &["opus", "sonnet", "haiku", "fable", "instant"];
 const MAX_NAME: usize = 64;
 const MAX_TOKENS: usize = 10;
-const MAX_UNKNOWN_WORDS: usize = 2;
+const MAX_UNKNOWN_WORDS: usize = 1;
 const MAX_UNKNOWN_WORD: usize = 12;
 
 /// What a vendor's model field says.

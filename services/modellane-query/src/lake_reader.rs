@@ -1,7 +1,7 @@
 //! Reads the Delta tables of the lake, one standing version at a time.
 
 use crate::QueryError;
-use crate::snapshot::BaseTables;
+use crate::snapshot::{BaseTables, TableVersions};
 use datafusion::arrow::array::{RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
@@ -42,13 +42,17 @@ impl LakeReader {
         Ok(Self { tables, known_sources })
     }
 
-    /// Looks for newer versions. True if any table moved.
-    pub(crate) async fn refresh(&mut self) -> Result<bool, QueryError> {
-        let mut moved = false;
+    /// Looks for newer versions.
+    pub(crate) async fn refresh(&mut self) -> Result<(), QueryError> {
         for table in &mut self.tables {
-            moved |= table.refresh().await?;
+            table.refresh().await?;
         }
-        Ok(moved)
+        Ok(())
+    }
+
+    /// Versions at the last look, null for tables that do not exist.
+    pub(crate) fn versions(&self) -> TableVersions {
+        self.tables.iter().map(|followed| (followed.name, followed.table.version())).collect()
     }
 
     /// The tables as they were at the last look.
@@ -58,20 +62,19 @@ impl LakeReader {
             tables.push((table.name, table.provider().await?));
         }
         tables.push(("known_sources", names_table(&self.known_sources)?));
-        let ledger_version = self.tables.first().and_then(|ledger| ledger.table.version());
-        Ok(BaseTables { ledger_version, tables })
+        Ok(BaseTables { versions: self.versions(), tables })
     }
 }
 
 impl Followed {
-    async fn refresh(&mut self) -> Result<bool, QueryError> {
-        let before = self.table.version();
+    async fn refresh(&mut self) -> Result<(), QueryError> {
         let unreadable = |error: DeltaTableError| unreadable(self.name, &error);
-        if before.is_none() && !self.table.verify_deltatable_existence().await.map_err(unreadable)? {
-            return Ok(false);
+        if self.table.version().is_none()
+            && !self.table.verify_deltatable_existence().await.map_err(unreadable)?
+        {
+            return Ok(());
         }
-        self.table.update_incremental(None).await.map_err(unreadable)?;
-        Ok(self.table.version() != before)
+        self.table.update_incremental(None).await.map_err(unreadable)
     }
 
     async fn provider(&self) -> Result<Arc<dyn TableProvider>, QueryError> {

@@ -74,7 +74,9 @@ impl Query {
     /// Looks for newer versions now, and lets statements that start from now on see them.
     pub async fn refresh_now(&self) -> Result<(), QueryError> {
         let mut reader = self.0.reader.lock().await;
-        if reader.refresh().await? {
+        reader.refresh().await?;
+        // Compared with what is published, so that a version whose views failed is tried again.
+        if reader.versions() != *self.current().versions() {
             let base = reader.base_tables().await?;
             let snapshot = Snapshot::plan(base, self.0.engine.template()).await?;
             self.0.publish.send_replace(Arc::new(snapshot));

@@ -25,10 +25,13 @@ pub(crate) const CATALOG: &str = "modellane";
 /// Schema of the base tables. Sessions do not have it, so raw ids never reach a client.
 const RAW: &str = "raw";
 
+/// Delta versions by table; null while a table does not exist.
+pub(crate) type TableVersions = BTreeMap<&'static str, Option<u64>>;
+
 /// Base tables by name, as of one look at the lake.
 pub(crate) struct BaseTables {
-    /// Delta version of the ledger; null while there is none.
-    pub ledger_version: Option<u64>,
+    /// Their Delta versions.
+    pub versions: TableVersions,
     /// `usage_ledger`, `intents`, `rejects` and `known_sources`.
     pub tables: Vec<(&'static str, Arc<dyn TableProvider>)>,
 }
@@ -91,7 +94,7 @@ impl Scope {
 
 /// One version of the lake with its views.
 pub(crate) struct Snapshot {
-    ledger_version: Option<u64>,
+    versions: TableVersions,
     views: BTreeMap<&'static str, Arc<ViewTable>>,
     /// What every answer says beside its rows; worked out when first asked for.
     pub(crate) standing: OnceCell<Standing>,
@@ -99,7 +102,7 @@ pub(crate) struct Snapshot {
 
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Snapshot").field("ledger_version", &self.ledger_version).finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("versions", &self.versions).finish_non_exhaustive()
     }
 }
 
@@ -132,12 +135,17 @@ impl Snapshot {
             public.register_table(view.name.to_owned(), Arc::clone(&table) as Arc<dyn TableProvider>)?;
             views.insert(view.name, table);
         }
-        Ok(Self { ledger_version: base.ledger_version, views, standing: OnceCell::new() })
+        Ok(Self { versions: base.versions, views, standing: OnceCell::new() })
     }
 
     /// Delta version of the ledger; null while there is none.
     pub(crate) fn ledger_version(&self) -> Option<u64> {
-        self.ledger_version
+        self.versions.get("usage_ledger").copied().flatten()
+    }
+
+    /// Delta versions of all tables.
+    pub(crate) fn versions(&self) -> &TableVersions {
+        &self.versions
     }
 
     /// A view by name.
@@ -165,7 +173,7 @@ impl Snapshot {
                 views.insert(*name, view);
             }
         }
-        Ok(Self { ledger_version: self.ledger_version, views, standing: OnceCell::new() })
+        Ok(Self { versions: self.versions.clone(), views, standing: OnceCell::new() })
     }
 }
 

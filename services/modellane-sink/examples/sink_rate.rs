@@ -20,12 +20,18 @@ async fn measure(count: u32) -> anyhow::Result<()> {
     bench.config = SinkConfig { commit_interval_ms: 2_000, ..SinkConfig::default() };
     let log = MemoryLog::new("bench/judged", 4);
     for event in 0..count {
-        log.put(event as usize % 4, &Told { day: event % 5, ..Told::new(event, i64::from(event), 0) }.to_event());
+        log.put(
+            event as usize % 4,
+            &Told { day: event % 5, ..Told::new(event, i64::from(event), 0) }.to_event(),
+        );
     }
     run(&bench, &log, "new events", count).await?;
     let again = MemoryLog::new("bench-again/judged", 4);
     for event in 0..count {
-        again.put(event as usize % 4, &Told { day: event % 5, ..Told::new(event, i64::from(event), 0) }.to_event());
+        again.put(
+            event as usize % 4,
+            &Told { day: event % 5, ..Told::new(event, i64::from(event), 0) }.to_event(),
+        );
     }
     run(&bench, &again, "the same again, index read from the lake", count).await?;
     let restated = MemoryLog::new("bench-restated/judged", 4);
@@ -33,7 +39,8 @@ async fn measure(count: u32) -> anyhow::Result<()> {
         restated.put(event as usize % 4, &Told { day: event % 5, ..Told::new(event, 7, 1) }.to_event());
     }
     run(&bench, &restated, "restated", count / 4).await?;
-    let bytes: i64 = actions(&bench.table("usage_ledger"), "add").iter().filter_map(|add| add["size"].as_i64()).sum();
+    let bytes: i64 =
+        actions(&bench.table("usage_ledger"), "add").iter().filter_map(|add| add["size"].as_i64()).sum();
     println!("{} bytes an entry in the files", bytes / i64::from(count + count / 2));
     Ok(())
 }

@@ -5,8 +5,8 @@ mod support;
 use modellane_event::{EntryKind, RejectReason, UtcTime};
 use modellane_ledger::{check_commits, check_counters, check_entries, check_verdicts};
 use modellane_sink::{LEDGER_TABLE, REJECTS_TABLE, SinkError, Stage, StageHook};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use support::{Bench, Entry, MemoryLog, Told, active_files, commits, drain_sink, read, sums, truth};
 
 fn fill(log: &MemoryLog, told: &[Told]) {
@@ -106,9 +106,8 @@ async fn a_restatement_changes_the_totals_by_the_difference_and_the_past_stays()
         assert_eq!((entry.view.kind, entry.cause.as_str()), (EntryKind::Restatement, "restated"));
     }
     for reversal in entries.iter().filter(|entry| entry.view.kind == EntryKind::Reversal) {
-        let partner = entries.iter().find(|e| {
-            e.view.event_id == reversal.view.event_id && e.view.revision == 2
-        });
+        let partner =
+            entries.iter().find(|e| e.view.event_id == reversal.view.event_id && e.view.revision == 2);
         assert_eq!(partner.unwrap().view.recorded_at, reversal.view.recorded_at, "one commit");
     }
 

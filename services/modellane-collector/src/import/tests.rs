@@ -57,7 +57,7 @@ fn large(rows: usize) -> String {
     let padding = "x".repeat(200);
     let mut text = String::from("{\"total\": 1, \"data\": [\n");
     for id in 0..rows {
-        let _ = write!(text, "{},\n", row(id, "0.5").replace('}', &format!(",\"messages\":\"{padding}\"}}")));
+        let _ = writeln!(text, "{},", row(id, "0.5").replace('}', &format!(",\"messages\":\"{padding}\"}}")));
     }
     // The same request again at the very end, with another price.
     text + &row(7, "2.5") + "\n], \"page\": 1}"

@@ -91,6 +91,7 @@ fn a_text_that_is_no_model_name_leaves_nothing() {
         "CANARY-PROMPT-xyz-0001/claude-sonnet-5-5",
         "claude-CANARY",
         "gpt-please-fix-the-login",
+        "gpt-6-secret-project",
         "openai/lab-unknown-9",
         "Lab Internal X1",
         "lab-internal-x1",

@@ -86,23 +86,19 @@ fn a_denial_by_no_rule_is_a_hole_and_mixed_denials_are_undecided() {
 #[test]
 fn impossible_combinations_do_not_count_and_contradictions_decide_nothing() {
     let bundle = sample();
-    let contradiction = bundle.evaluate([("tool_tier", "consumer"), ("vendor_status", "approved")]);
+    // Any approved light model would be followed, but the bundle says that no consumer tool is approved.
+    let light = [("model_class", "light"), ("vendor_status", "approved")];
+    assert_eq!(bundle.evaluate(light).class, OutcomeClass::Followed);
+    let contradiction = bundle.evaluate(light.into_iter().chain([("tool_tier", "consumer")]));
     assert_eq!(contradiction.class, OutcomeClass::Undecided);
-    // A consumer tool cannot be approved, so a public repository is all that a standard model needs.
-    let facts = [("model_class", "standard"), ("tool_tier", "consumer"), ("repo_sensitivity", "public")];
-    assert_eq!(bundle.evaluate(facts).class, OutcomeClass::Followed);
-    let same = with("bundle.yaml", |text| {
-        text.replace(
-            "tool_tier: consumer, vendor_status: approved",
-            "tool_tier: team, vendor_status: trial, model_class: light",
-        )
-    })
-    .unwrap();
-    assert_eq!(
-        same.evaluate([("tool_tier", "consumer"), ("vendor_status", "approved"), ("model_class", "light")])
-            .class,
-        OutcomeClass::Followed
-    );
+    // On internal code the vendor matters, until an enterprise tool rules the unapproved ones out.
+    let facts = [("model_class", "light"), ("tool_tier", "enterprise"), ("repo_sensitivity", "internal")];
+    assert_eq!(names(&bundle.evaluate(facts).missing), ["vendor_status"]);
+    let stricter = with("bundle.yaml", |text| {
+        let more = "impossible:\n  - { tool_tier: [enterprise, team], vendor_status: unapproved }";
+        text.replace("impossible:", more)
+    });
+    assert_eq!(stricter.unwrap().evaluate(facts).class, OutcomeClass::Followed);
 }
 
 #[test]
@@ -272,6 +268,13 @@ fn the_most_specific_pattern_wins_and_a_tool_can_lower_a_vendor() {
         (true, some("standard"), some("unapproved"), some("enterprise"))
     );
     assert_eq!(look("mystery-1", "litellm"), (false, None, None, some("enterprise")));
+    let general =
+        with("catalogue.csv", |text| text.replacen('\n', "\nclaude-*,standard,anthropic,approved,,,,\n", 1));
+    let opus = Label::literal("claude-opus-6");
+    assert_eq!(
+        general.unwrap().listing(Some(&opus), None, at).model_class,
+        Some(&Label::literal("frontier"))
+    );
     let late = modellane_event::Date::parse("2027-01-01").unwrap().start();
     let gemini = Label::literal("gemini-3.8-flash");
     assert!(bundle.listing(Some(&gemini), None, at).model_listed);

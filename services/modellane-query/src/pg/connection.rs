@@ -1,7 +1,7 @@
 //! Statements of one connection, on the simple and the extended protocol.
 
 use super::cancel::CancelSlot;
-use super::parser::{GuardedParser, Prepared, open};
+use super::parser::{GuardedParser, Prepared};
 use super::{reply, settings};
 use crate::guard::{self, Kind};
 use crate::limits::Patience;
@@ -39,12 +39,18 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    pub(super) fn new(session: Session, current: watch::Receiver<Arc<Snapshot>>) -> Self {
-        Self { session, current }
-    }
-
     pub(super) async fn plan(&self, statement: &Statement) -> Result<LogicalPlan, QueryError> {
         self.session.plan(statement).await
+    }
+
+    /// Checks the queries that a cursor would run.
+    pub(super) async fn check_cursor(&self, statement: &Statement) -> Result<(), QueryError> {
+        if let Statement::Declare { stmts } = statement {
+            for query in stmts.iter().filter_map(|declare| declare.for_query.clone()) {
+                self.plan(&Statement::Query(query)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Outside a transaction each statement sees the newest snapshot; a transaction keeps its first.
@@ -65,7 +71,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(query: Query) -> Result<Self, QueryError> {
-        let guarded = Arc::new(open(&query)?);
+        let guarded = Arc::new(Guarded { session: query.session()?, current: query.subscribe() });
         // Of the library's service only the knowledge of wire types is used; it never runs a statement.
         let service = DfSessionService::new_with_hooks(Arc::clone(guarded.session.context()), vec![]);
         let types = service.query_parser();

@@ -1,9 +1,9 @@
 //! Prepared statements: parsed and planned by the same guard as everything else.
 
 use super::connection::Guarded;
+use crate::QueryError;
 use crate::guard::{self, Kind};
 use crate::query::parse;
-use crate::{Query, QueryError};
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{DFSchema, ToDFSchema};
@@ -76,22 +76,4 @@ impl QueryParser for GuardedParser {
 fn no_rows(columns: Vec<Field>) -> Result<LogicalPlan, QueryError> {
     let schema: DFSchema = Schema::new(columns).to_dfschema()?;
     Ok(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::new(schema) }))
-}
-
-/// What [`Query`] sessions plan for a connection, in or out of a transaction.
-impl Guarded {
-    /// Checks the queries that a cursor would run.
-    pub(super) async fn check_cursor(&self, statement: &Statement) -> Result<(), QueryError> {
-        if let Statement::Declare { stmts } = statement {
-            for query in stmts.iter().filter_map(|declare| declare.for_query.clone()) {
-                self.plan(&Statement::Query(query)).await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Opens the session of a connection.
-pub(super) fn open(query: &Query) -> Result<Guarded, QueryError> {
-    Ok(Guarded::new(query.session()?, query.subscribe()))
 }

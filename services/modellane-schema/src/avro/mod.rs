@@ -136,3 +136,6 @@ impl<T> fmt::Debug for AvroCodec<T> {
         write!(f, "AvroCodec({})", self.subject.name)
     }
 }
+
+#[cfg(test)]
+mod tests;

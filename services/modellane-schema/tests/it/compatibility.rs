@@ -86,13 +86,13 @@ fn every_two_versions_of_a_schema_read_each_other() {
 
 #[test]
 fn every_file_is_embedded_and_versions_count_from_one() {
-    let embedded: Vec<_> =
-        SCHEMA_FILES.iter().map(|file| (file.name.to_owned(), file.version, file.json.to_owned())).collect();
+    let embedded: Vec<_> = SCHEMA_FILES.iter().map(|file| (file.name.to_owned(), file.version)).collect();
     let mut sorted = embedded.clone();
     sorted.sort();
-    assert_eq!(sorted, files());
+    let present: Vec<_> = files().into_iter().map(|(name, version, _)| (name, version)).collect();
+    assert_eq!(sorted, present);
     let mut latest: BTreeMap<&str, u32> = BTreeMap::new();
-    for (name, version, _) in &embedded {
+    for (name, version) in &embedded {
         let before = latest.insert(name, *version).unwrap_or(0);
         assert_eq!(before + 1, *version, "{name}: versions stand in ascending order without a gap");
     }

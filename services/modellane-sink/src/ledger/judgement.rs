@@ -167,3 +167,6 @@ impl<'a> Row<'a> {
         Ids::of(self.batch, name)?.value(self.row)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -273,7 +273,11 @@ impl Bench {
         self.drain_with(judged, StageHook::default()).await
     }
 
-    pub(crate) async fn drain_with(&self, judged: &MemoryLog, hook: StageHook) -> Result<Progress, SinkError> {
+    pub(crate) async fn drain_with(
+        &self,
+        judged: &MemoryLog,
+        hook: StageHook,
+    ) -> Result<Progress, SinkError> {
         let sink = self.open().await.with_stage_hook(hook);
         drain_sink(sink, judged).await
     }
