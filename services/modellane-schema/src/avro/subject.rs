@@ -70,7 +70,7 @@ impl Subject {
     /// The version under which a message was written.
     pub(super) fn find(&self, fingerprint: u64) -> Option<&Version> {
         std::iter::once(&self.current)
-            .chain(self.older.iter().rev().take(0))
+            .chain(self.older.iter().rev())
             .find(|version| version.fingerprint == fingerprint)
     }
 }

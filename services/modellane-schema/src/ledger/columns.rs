@@ -76,7 +76,7 @@ columns! {
         session_key: Id nullable = row.facts.who.session_key.as_ref().map(SessionKey::as_bytes);
         actor_kind: Text required = row.judgement.actor_kind.as_str();
         identity_confidence: Part nullable = row.judgement.identity_confidence;
-        team: Text nullable = text(&row.judgement.cost_center);
+        team: Text nullable = text(&row.judgement.team);
         cost_center: Text nullable = text(&row.judgement.cost_center);
         request_key: Id nullable = row.facts.who.request_key.as_ref().map(RequestKey::as_bytes);
         branch_key: Id nullable = row.facts.work.branch_key.as_ref().map(BranchKey::as_bytes);

@@ -28,7 +28,7 @@ pub fn reversal_rows(
     }
     let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| -> ArrayRef {
         match field.name().as_str() {
-            "entry_sign" | "usage_sign" => turned(column),
+            "entry_sign" | "usage_sign" | "cost_sign" => turned(column),
             "entry_kind" => {
                 Arc::new(StringArray::from_iter_values(std::iter::repeat_n(kind.as_str(), column.len())))
             }
