@@ -109,7 +109,7 @@ people:
   - id: ana@secret.example
     name: Ana Secret
     nmae: Ana Secret
-    accounts: [{ kind: emial, id: ana@secret.example }, { kind: email }]
+    accounts: [{ kind: ana@secret.example, id: Ana Secret }, { kind: email }]
     memberships: [{ team: secret-team, cost_center: CC-9, from: 2026-05-01, to: 2026-05-01 }]
   - id: ana@secret.example
     memberships: Ana Secret

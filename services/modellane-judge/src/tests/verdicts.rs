@@ -104,6 +104,9 @@ fn the_intents_repository_is_a_fact_where_the_record_names_none() {
         (judged.verdict, texts(&judged.rule_ids)),
         (Verdict::Drifted, vec!["unapproved-on-closed-code"])
     );
+    // A repository that the directory does not list is still not the intent's.
+    let other = with(deepseek(), |facts| facts.work.workspace_key = Some(key().workspace("acme/unlisted")));
+    assert_eq!(texts(&world.judge(&other).missing_facts), ["repo_sensitivity"]);
     // The record's own word goes before the intent's.
     let own = with(deepseek(), |facts| facts.work.workspace_key = Some(key().workspace("acme/docs")));
     let judged = world.judge(&own);
