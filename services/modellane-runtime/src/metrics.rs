@@ -156,6 +156,10 @@ mod tests {
         let gauge = text.lines().find(|line| line.starts_with("modellane_processor_context_version"));
         assert!(gauge.is_some_and(|line| line.ends_with(" 7")), "{text}");
         for metric in MetricName::ALL {
+            if metric.is_gauge() { metrics.set(metric, &[], 1) } else { metrics.add(metric, &[], 1) }
+        }
+        let text = metrics.render();
+        for metric in MetricName::ALL {
             assert!(text.contains(metric.name_and_help().0), "{metric:?}");
         }
     }
