@@ -36,7 +36,9 @@ fn the_folder_is_what_the_generator_writes() {
     assert!(differing.is_empty(), "run generate_sample_org; these differ: {differing:?}");
     assert!(found == organisation.files, "run generate_sample_org; the folder holds other files too");
     let totals = std::fs::read_to_string(repository("tests/expected/demo_totals.json")).unwrap();
-    assert!(totals == organisation.totals, "run generate_sample_org; the totals differ");
+    // As values: the order of keys depends on which features other crates ask of serde_json.
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert!(read(&totals) == read(&organisation.totals), "run generate_sample_org; the totals differ");
 }
 
 #[test]
