@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::client::{self, Logs};
+use crate::client::{self, Logs, REQUEST_TIMEOUT};
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
 use crate::poll::{Poller, poll_error};
@@ -84,6 +84,28 @@ impl GroupConsumer {
         let offsets: Vec<_> = offsets.iter().map(|(t, p, next)| ((*t).to_owned(), *p, *next)).collect();
         let (consumer, bootstrap) = (Arc::clone(&self.poller.consumer), self.bootstrap.clone());
         client::blocking("commit", move || commit(&consumer, &offsets, &bootstrap)).await
+    }
+
+    /// The next offset of each partition that the group has committed; a partition without a commit is left
+    /// out. Asks the cluster, whoever owns the partitions now.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster does not answer.
+    pub async fn committed(&self, topic: &str, partitions: &[i32]) -> Result<Vec<(i32, i64)>, KafkaError> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(topic, *partition);
+        }
+        let (consumer, bootstrap) = (Arc::clone(&self.poller.consumer), self.bootstrap.clone());
+        client::blocking("read committed offsets", move || {
+            let failed = |error| KafkaError::from_client(&error, &bootstrap, "read committed offsets");
+            let committed = consumer.committed_offsets(list, REQUEST_TIMEOUT).map_err(failed)?;
+            let next = |offset| if let Offset::Offset(next) = offset { Some(next) } else { None };
+            let found = committed.elements();
+            Ok(found.iter().filter_map(|e| Some((e.partition(), next(e.offset())?))).collect())
+        })
+        .await
     }
 
     /// The partitions that this instance has now.

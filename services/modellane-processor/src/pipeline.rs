@@ -4,7 +4,7 @@ use crate::context::{ContextFeed, ContextObjects};
 use crate::{ProcessorError, undecodable};
 use modellane_event::{JudgedEvent, LakeKey, RejectEvent, UsageEvent};
 use modellane_judge::judge;
-use modellane_kafka::{GroupConsumer, KafkaConfig, PublishBatch, Publisher, Record, Topic};
+use modellane_kafka::{AssignedConsumer, GroupConsumer, KafkaConfig, PublishBatch, Publisher, Record, Topic};
 use modellane_runtime::{Clock, MetricName, Metrics, Shutdown};
 use modellane_schema::{AvroCodec, judged_codec, reject_codec, usage_codec};
 use serde::Deserialize;
@@ -79,11 +79,15 @@ impl Processor {
             judged: Topic::Judged.name(&kafka.topic_prefix),
             rejects: Topic::Rejects.name(&kafka.topic_prefix),
         };
+        let consumer = GroupConsumer::new(kafka, &config.group, &[&topics.usage])?;
+        let partitions = AssignedConsumer::new(kafka)?.partitions(&topics.usage).await?;
+        // What earlier processors of the group have finished counts as well.
+        let committed = consumer.committed(&topics.usage, &partitions).await?;
         Ok(Self {
-            consumer: GroupConsumer::new(kafka, &config.group, &[&topics.usage])?,
+            consumer,
             publisher: Publisher::new(kafka)?,
             codecs: Codecs { usage: usage_codec(), judged: judged_codec(), reject: reject_codec() },
-            progress: tokio::sync::watch::Sender::new(Progress::new()),
+            progress: tokio::sync::watch::Sender::new(committed.into_iter().collect()),
             config,
             context,
             topics,
