@@ -14,7 +14,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("cedar-policy", &["modellane-judge"]),
     ("serde_avro_fast", &["modellane-schema"]),
     ("figment", &["modellane-runtime"]),
-    ("clap", &["modellane"]),
+    ("clap", &["modellane", "modellane-tests"]),
     ("indicatif", &["modellane"]),
 ];
 
