@@ -1,7 +1,9 @@
 -- spend: money and use by month, cost centre, team, vendor, tool, model and currency.
 --
 -- A sum never mixes currencies. Null is not zero: a cost that no row of the line states is null.
--- Feeds that report the same use count once for tokens and once for money.
+-- Feeds that report the same use are not told apart yet: each of them counts, for use and for money. Copilot's
+-- user-days are the exception for money: their credits are pooled over the seats and charged in the billing
+-- report, so that they have a list cost and no billed or effective one.
 --
 -- month            first day of the month of event_date
 -- cost_center      '(unallocated)' where nobody owns the cost
@@ -9,7 +11,7 @@
 -- currency         of the costs; null on lines without any amount
 -- line             'judged', or 'gap' for rows whose verdict is unknown or unmatched
 -- rows             current rows of the line
--- unpriced_rows    rows that count for money and have no effective cost
+-- unpriced_rows    rows that count for money and have no effective cost, Copilot's user-days among them
 -- requests, input_tokens, output_tokens   sums over rows that count for use
 -- billed_cost      what vendors charge
 -- effective_cost   billed, else estimated, else computed

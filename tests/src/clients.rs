@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,16 +13,30 @@ pub fn tests_dir() -> PathBuf {
 
 /// Signed totals of a ledger by source, computed by `duckdb` or `polars` from the Delta table.
 pub fn ledger_totals(engine: &str, lake: &Path, as_of: Option<&str>) -> Result<Value> {
-    let mut command = Command::new(python()?);
-    command.arg(tests_dir().join("clients/ledger_totals.py")).arg(engine).arg(lake);
+    let mut args = vec![engine.as_ref(), lake.as_os_str()];
     if let Some(as_of) = as_of {
-        command.args(["--as-of", as_of]);
+        args.extend([OsStr::new("--as-of"), as_of.as_ref()]);
     }
-    let output = command.output()?;
+    serde_json::from_slice(&client("ledger_totals.py", &args)?).context("totals are JSON")
+}
+
+/// Counts of a ledger's entries, reversals and commits, and the places where an invariant does not hold,
+/// found by DuckDB in the Delta table and its log.
+pub fn ledger_checks(lake: &Path) -> Result<Value> {
+    serde_json::from_slice(&client("ledger_checks.py", &[lake.as_os_str()])?).context("checks are JSON")
+}
+
+/// What one of the scripts in `clients` prints.
+pub fn client(script: &str, args: &[&OsStr]) -> Result<Vec<u8>> {
+    let output = Command::new(python()?)
+        .arg("-B")
+        .arg(tests_dir().join("clients").join(script))
+        .args(args)
+        .output()?;
     if !output.status.success() {
-        bail!("{engine} could not read the ledger: {}", String::from_utf8_lossy(&output.stderr));
+        bail!("{script}: {}", String::from_utf8_lossy(&output.stderr));
     }
-    serde_json::from_slice(&output.stdout).context("totals are JSON")
+    Ok(output.stdout)
 }
 
 /// The interpreter with the engines installed.

@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -46,14 +48,10 @@ pub struct Instance {
 impl Instance {
     /// Starts every service on free ports and waits until they announce themselves.
     pub fn start(binary: &Path, data_dir: &Path, commit_ms: u64, log: &Path) -> Result<Self> {
-        let log = std::fs::File::options().create(true).append(true).open(log)?;
-        let child = command(binary)
+        let log = File::options().create(true).append(true).open(log)?;
+        let child = command_on_free_ports(binary)
             .arg("all")
             .env("MODELLANE__DATA__DIR", data_dir)
-            .env("MODELLANE__COLLECTOR__LISTEN", "127.0.0.1:0")
-            .env("MODELLANE__COLLECTOR__OTLP_HTTP_LISTEN", "127.0.0.1:0")
-            .env("MODELLANE__QUERY__PG_LISTEN", "127.0.0.1:0")
-            .env("MODELLANE__QUERY__HTTP_LISTEN", "127.0.0.1:0")
             .env("MODELLANE__SINK__COMMIT_INTERVAL_MS", commit_ms.to_string())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -109,6 +107,75 @@ pub fn command(binary: &Path) -> Command {
     command
 }
 
+/// The same, listening wherever there is a free port.
+pub fn command_on_free_ports(binary: &Path) -> Command {
+    let mut command = command(binary);
+    for (variable, _) in LISTENERS {
+        command.env(variable, "127.0.0.1:0");
+    }
+    command
+}
+
+/// Settings of the ports: the environment's name and the configuration's.
+pub const LISTENERS: [(&str, &str); 4] = [
+    ("MODELLANE__COLLECTOR__LISTEN", "collector.listen"),
+    ("MODELLANE__COLLECTOR__OTLP_HTTP_LISTEN", "collector.otlp_http_listen"),
+    ("MODELLANE__QUERY__PG_LISTEN", "query.pg_listen"),
+    ("MODELLANE__QUERY__HTTP_LISTEN", "query.http_listen"),
+];
+
+/// How a process ended.
+pub struct Ended {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said to the person.
+    pub stderr: String,
+    /// The most memory that it was seen to hold, in bytes; 0 where the system does not tell.
+    pub peak_memory: u64,
+}
+
+/// Runs a command to its end, which must come within the limit.
+pub fn run_within(command: &mut Command, limit: Duration) -> Result<Ended> {
+    let (mut out, mut err) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(err.try_clone()?);
+    let mut child = command.spawn().context("start the binary")?;
+    let (started, mut peak_memory) = (Instant::now(), 0);
+    let status = loop {
+        peak_memory = peak_memory.max(memory_of(child.id()));
+        if let Some(status) = child.try_wait()? {
+            break Some(status);
+        }
+        if started.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let (stdout, stderr) = (whole(&mut out)?, whole(&mut err)?);
+    match status {
+        Some(status) => Ok(Ended { code: status.code(), stdout, stderr, peak_memory }),
+        None => bail!("{command:?} did not end within {limit:?}: {stderr}"),
+    }
+}
+
+fn whole(file: &mut File) -> Result<String> {
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The most memory that a living process has held so far.
+fn memory_of(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
 /// Runs the binary to its end.
 pub fn run(binary: &Path, args: &[&str]) -> Result<Output> {
     command(binary).args(args).stdin(Stdio::null()).output().context("run the binary")
@@ -116,7 +183,7 @@ pub fn run(binary: &Path, args: &[&str]) -> Result<Output> {
 
 fn announced(child: &mut Child, data_dir: &Path, pid: u32) -> Result<Addresses> {
     #[derive(Deserialize)]
-    struct File {
+    struct Announcement {
         pid: u32,
         #[serde(flatten)]
         addresses: Addresses,
@@ -128,7 +195,7 @@ fn announced(child: &mut Child, data_dir: &Path, pid: u32) -> Result<Addresses> 
         }
         let read = std::fs::read(data_dir.join("instance.json"));
         if let Ok(file) =
-            read.map_err(anyhow::Error::from).and_then(|b| Ok(serde_json::from_slice::<File>(&b)?))
+            read.map_err(anyhow::Error::from).and_then(|b| Ok(serde_json::from_slice::<Announcement>(&b)?))
             && file.pid == pid
         {
             return Ok(file.addresses);

@@ -4,3 +4,4 @@ pub mod clients;
 pub mod instance;
 pub mod kafka_conformance;
 pub mod sample_org;
+pub mod servers;

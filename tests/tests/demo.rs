@@ -1,23 +1,28 @@
 //! The whole way as a user goes it: the demo, SQL from several clients, more imports, as-known-at, canaries.
 
 use anyhow::{Context, Result, ensure};
-use modellane_tests::clients::{ledger_totals, psql, tests_dir};
-use modellane_tests::instance::{Instance, binary, run, skip};
+use modellane_tests::clients::{ledger_checks, ledger_totals, psql, tests_dir};
+use modellane_tests::instance::{Instance, binary, command_on_free_ports, run, skip};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Column of the ledger, and the truth's name for its sum.
-const SUMS: [(&str, &str); 9] = [
+const SUMS: [(&str, &str); 14] = [
     ("events", "events"),
+    ("requests", "requests"),
     ("input_tokens", "input_tokens"),
     ("cache_read_tokens", "cache_read_tokens"),
     ("cache_write_tokens", "cache_write_tokens"),
     ("output_tokens", "output_tokens"),
+    ("reasoning_tokens", "reasoning_tokens"),
     ("lines_accepted", "lines_accepted"),
     ("credits", "credits"),
     ("billed_cost", "billed_usd"),
+    ("effective_cost", "effective_cost_usd"),
     ("list_cost", "list_cost_usd"),
+    ("effective_cost_null", "effective_cost_null_events"),
+    ("list_cost_null", "list_cost_null_events"),
 ];
 
 struct Demo {
@@ -38,13 +43,9 @@ impl Demo {
         }
         let dir = tempfile::tempdir()?;
         let demo = Self { binary, dir };
-        let output = modellane_tests::instance::command(&demo.binary)
+        let output = command_on_free_ports(&demo.binary)
             .args(["demo", "--once", "--format", "json", "--data-dir"])
             .arg(demo.data())
-            .env("MODELLANE__COLLECTOR__LISTEN", "127.0.0.1:0")
-            .env("MODELLANE__COLLECTOR__OTLP_HTTP_LISTEN", "127.0.0.1:0")
-            .env("MODELLANE__QUERY__PG_LISTEN", "127.0.0.1:0")
-            .env("MODELLANE__QUERY__HTTP_LISTEN", "127.0.0.1:0")
             .output()?;
         ensure!(output.status.success(), "demo: {}", String::from_utf8_lossy(&output.stderr));
         let printed: Value = serde_json::from_slice(&output.stdout).context("the demo prints JSON")?;
@@ -100,13 +101,21 @@ fn a_user_gets_the_same_true_sums_everywhere() -> Result<()> {
     let truth = truth()?;
     for engine in ["duckdb", "polars"] {
         let totals = ledger_totals(engine, &demo.lake(), None)?;
-        for (source, expected) in truth["sources"].as_object().context("sources")? {
-            for (column, name) in SUMS.iter().filter(|(_, name)| !expected[*name].is_null()) {
-                let (found, wanted) = (plain(&totals[source][*column]), plain(&expected[*name]));
+        let sources = truth["sources"].as_object().context("sources")?;
+        let found = totals.as_object().context("totals")?;
+        ensure!(found.keys().eq(sources.keys()), "{engine}: sources are {:?}", found.keys());
+        for (source, expected) in sources {
+            for (column, name) in SUMS {
+                let wanted = expected.get(name).with_context(|| format!("the truth lacks {name}"))?;
+                let (found, wanted) = (plain(&totals[source][column]), plain(wanted));
                 ensure!(found == wanted, "{engine}: {source} {column} is {found:?}, the truth is {wanted:?}");
             }
         }
     }
+    let checked = ledger_checks(&demo.lake())?;
+    ensure!(checked["problems"].as_array().is_some_and(Vec::is_empty), "{checked}");
+    let (found, wanted) = (&checked["reversals"], &truth["restatements"]);
+    ensure!(found == wanted, "{found} entries were taken back, {wanted} records restated earlier ones");
     served(&demo, &truth)?;
     imports(&demo)
 }
@@ -165,15 +174,13 @@ fn imports(demo: &Demo) -> Result<()> {
         )
     };
     let path = file.to_str().context("a path of text")?;
-    let spent = |totals: &Value| {
-        plain(&totals[SOURCE]["effective_cost"]).map(|t| t.parse::<f64>().unwrap_or(f64::NAN))
-    };
-    let changed_by = |from: &Value, to: &Value| Some(((spent(to)? - spent(from)?) * 1e9).round() as i64);
+    let changed_by = |from: &Value, to: &Value| anyhow::Ok(spent(SOURCE, to)? - spent(SOURCE, from)?);
 
     std::fs::write(&file, row("0.000000125"))?;
     demo.import(&[SOURCE, path, "--observed-at", "2026-11-20T00:00:00Z"])?;
     let first = demo.totals()?;
-    ensure!(changed_by(&before, &first) == Some(125), "a new row: {:?}", changed_by(&before, &first));
+    let changed = changed_by(&before, &first)?;
+    ensure!(changed == 125, "a new row changed the total by {changed} billionths");
     let known_at = now()?;
 
     demo.import(&[SOURCE, path, "--observed-at", "2026-11-20T00:00:00Z"])?;
@@ -184,7 +191,8 @@ fn imports(demo: &Demo) -> Result<()> {
     std::fs::write(&file, row("0.000000625"))?;
     demo.import(&[SOURCE, path])?;
     let restated = demo.totals()?;
-    ensure!(changed_by(&first, &restated) == Some(500), "restated: {:?}", changed_by(&first, &restated));
+    let changed = changed_by(&first, &restated)?;
+    ensure!(changed == 500, "a restated row changed the total by {changed} billionths");
     ensure!(restated[SOURCE]["events"] == first[SOURCE]["events"], "a restatement is no new event");
 
     std::fs::write(&file, row("0.5"))?;
@@ -194,6 +202,12 @@ fn imports(demo: &Demo) -> Result<()> {
     let then = ledger_totals("duckdb", &demo.lake(), Some(&known_at))?;
     ensure!(then == first, "totals as known at {known_at} are others than they were");
     Ok(())
+}
+
+/// Effective cost of a source in billionths, exactly.
+fn spent(source: &str, totals: &Value) -> Result<i128> {
+    let text = plain(&totals[source]["effective_cost"]).context("no effective cost")?;
+    Ok(modellane_event::Amount::parse(&text)?.billionths())
 }
 
 /// Now, to the microsecond: after the last commit and before the next.
@@ -300,9 +314,13 @@ fn beginners_get_told_what_to_do() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("data");
     let data = data.to_str().context("text")?;
+    let absent = dir.path().join("absent");
+    let absent = absent.to_str().context("text")?;
     let file = sample("cursor.usage_events");
     for (args, code, told) in [
-        (vec!["import", "nonsense", "x.json", "--data-dir", data], 1, "litellm.spend_logs"),
+        (vec!["import", "nonsense", "x.json", "--data-dir", data], 2, "litellm.spend_logs"),
+        (vec!["import", "claude_code.otel", "x.json", "--data-dir", data], 2, "send it as otlp"),
+        (vec!["import", "otlp", "x.json", "--observed-at", "now", "--data-dir", data], 2, "2026-"),
         (vec!["import", "litellm.spend_logs", "missing.json", "--data-dir", data], 1, "missing.json"),
         (
             vec!["import", "litellm.spend_logs", file.to_str().context("text")?, "--data-dir", data],
@@ -312,7 +330,10 @@ fn beginners_get_told_what_to_do() -> Result<()> {
         (vec!["collector"], 1, "kafka.bootstrap"),
         (vec!["demo", "--org", "/nonexistent", "--once", "--data-dir", data], 1, "directory.yaml"),
         (vec!["frobnicate"], 2, "Usage"),
-        (vec!["report", "nonsense", "--data-dir", data], 1, "spend"),
+        (vec!["report", "nonsense", "--data-dir", data], 2, "spend"),
+        (vec!["report", "spend", "--from", "yesterday", "--data-dir", data], 2, "2026-"),
+        (vec!["report", "spend", "--data-dir", absent], 1, "--data-dir"),
+        (vec!["sources", "--data-dir", absent], 1, "--data-dir"),
     ] {
         let output = modellane_tests::instance::command(&binary)
             .args(&args)
@@ -325,5 +346,6 @@ fn beginners_get_told_what_to_do() -> Result<()> {
         ensure!(output.status.code() == Some(code), "{args:?}: {:?} {message}", output.status);
         ensure!(message.contains(told), "{args:?} should speak of {told}: {message}");
     }
+    ensure!(!Path::new(absent).exists(), "a command that reads made a lake");
     Ok(())
 }

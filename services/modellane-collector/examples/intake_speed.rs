@@ -51,7 +51,7 @@ impl Outlet for Counted {
         self.events.push(event);
     }
     fn reject(&mut self, rejection: IndexedRejection) {
-        println!("rejected {}: {}", rejection.index, rejection.rejection.reason.as_str());
+        println!("record {} (from 0) rejected: {}", rejection.index, rejection.rejection.reason.as_str());
     }
 }
 

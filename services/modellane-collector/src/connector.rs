@@ -83,17 +83,26 @@ pub trait Records {
     fn skip(&mut self, what: &'static str);
     /// A field whose text was no label and became null.
     fn null_label(&mut self, field: &'static str);
+    /// The next record starts on this line of the payload, from 1. Formats that are no text do not say it.
+    fn line(&mut self, _line: u64) {}
 }
 
 /// Part of a fetch that the vendor delivers in pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Scope of the fetch, equal on all its pages.
-    pub scope: NaturalKey,
+    /// Scope of the fetch, equal on all its pages; `None` if the page does not say.
+    pub scope: Option<NaturalKey>,
     /// Number of this page, from 1.
     pub number: u32,
     /// Whether the vendor says that no page follows.
     pub last: bool,
+}
+
+impl Page {
+    /// Whether this is the page behind another one of the same fetch.
+    pub(crate) fn follows(&self, before: &Self) -> bool {
+        before.scope == self.scope && before.number.checked_add(1) == Some(self.number)
+    }
 }
 
 /// One vendor format.
@@ -105,9 +114,9 @@ pub trait Connector: Send + Sync {
     /// one rejection at the index where reading stopped.
     fn read(&self, payload: &Payload<'_>, records: &mut dyn Records);
 
-    /// Which page of which fetch the payload is; `None` where a payload stands for itself.
-    fn page(&self, _payload: &Payload<'_>) -> Option<Page> {
-        None
+    /// Which pages of a fetch the payload holds, in its order; none where a payload stands for itself.
+    fn pages(&self, _payload: &Payload<'_>) -> Vec<Page> {
+        Vec::new()
     }
 
     /// The format as a sequence of JSON records, if it is one whose records do not depend on each other:
@@ -125,7 +134,18 @@ pub trait JsonRecords: Send + Sync {
     /// Reads one record. `payload.bytes` is the record, already known to be UTF-8 and of bounded size.
     fn read_record(&self, index: u64, record: &str, payload: &Payload<'_>, records: &mut dyn Records);
 
-    /// The natural key alone, at a fraction of the cost of reading the record; `None` if it has none.
-    /// Intake looks for repeated keys before it reads, because the last row of a key is the one that counts.
-    fn natural_key(&self, record: &str, key: &LakeKey) -> Option<NaturalKey>;
+    /// How to find the natural keys of records without reading them.
+    fn keys(&self) -> Keys;
+}
+
+/// How the natural keys of a payload are found before it is read. Intake wants to know the repeated ones,
+/// because the last row of a key is the one that counts.
+#[derive(Debug, Clone, Copy)]
+pub enum Keys {
+    /// The key is the id in this field and nothing else, as [`NaturalKey::id`] makes it: it is searched for
+    /// in the payload, which is not cut into records for that.
+    Id(&'static str),
+    /// The key is made of several fields. Reads it at a fraction of the cost of reading the record; `None`
+    /// for a record that has none.
+    Fields(fn(&str, &LakeKey) -> Option<NaturalKey>),
 }

@@ -4,9 +4,9 @@
 
 mod scan;
 
-use memchr::memchr;
-pub(crate) use scan::outer_field;
-use scan::{Found, Scan, broken_line, find_array, string_end};
+use memchr::{memchr, memchr_iter};
+use scan::{FirstLine, Found, Scan, find_array, first_line};
+pub(crate) use scan::{objects, outer_field, string_end};
 
 /// Longest record. No vendor's row comes near; rows that carry content may.
 pub(crate) const MAX_RECORD: usize = 4 << 20;
@@ -62,12 +62,26 @@ pub(crate) struct Framer {
     skipped: usize,
     position: usize,
     started: bool,
+    /// Line breaks behind the framer, and how far into the window they are counted.
+    breaks: u64,
+    counted: usize,
+    line: u64,
 }
 
 impl Framer {
     /// Starts in front of a payload. `array_keys` name the arrays of records in wrapper objects.
     pub(crate) fn new(array_keys: &'static [&'static str]) -> Self {
-        Self { array_keys, place: Place::Top, skipping: None, skipped: 0, position: 0, started: false }
+        Self {
+            array_keys,
+            place: Place::Top,
+            skipping: None,
+            skipped: 0,
+            position: 0,
+            started: false,
+            breaks: 0,
+            counted: 0,
+            line: 1,
+        }
     }
 
     /// Bytes of the window that are behind the framer. The caller may drop them with [`Self::dropped`].
@@ -75,13 +89,28 @@ impl Framer {
         self.position
     }
 
-    /// The caller has dropped the bytes behind the framer from the front of the window.
+    /// The caller has dropped the bytes behind the framer from the front of the window, after being asked
+    /// for more.
     pub(crate) fn dropped(&mut self) {
         self.position = 0;
+        self.counted = 0;
+    }
+
+    /// Line of the payload on which the last record starts, from 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
     }
 
     /// The next record of the window; `last` says that nothing follows the window.
     pub(crate) fn step<'a>(&mut self, window: &'a [u8], last: bool) -> Step<'a> {
+        let step = self.find(window, last);
+        if step == Step::NeedMore {
+            self.count_lines(window);
+        }
+        step
+    }
+
+    fn find<'a>(&mut self, window: &'a [u8], last: bool) -> Step<'a> {
         if !self.started {
             if window.len() < BOM.len() && !last {
                 return Step::NeedMore;
@@ -99,6 +128,7 @@ impl Framer {
                 Place::Top => self.top(window, last),
                 Place::Elements { wrapped } => self.element(window, last, wrapped),
                 Place::Tail => {
+                    self.mark_line(window);
                     self.skipping = Some(Scan::inside(1));
                     None
                 }
@@ -113,6 +143,7 @@ impl Framer {
     /// Between top-level values: an object is a record or a wrapper, an array holds records.
     fn top<'a>(&mut self, window: &'a [u8], last: bool) -> Option<Step<'a>> {
         self.skip_separators(window);
+        self.mark_line(window);
         let rest = &window[self.position..];
         match rest.first() {
             None => Some(if last { Step::End } else { Step::NeedMore }),
@@ -132,11 +163,13 @@ impl Framer {
             Found::Array(offset) | Found::Object(offset) | Found::TooDeep(offset) => offset,
             Found::Incomplete => rest.len(),
         };
-        if let Some(length) = broken_line(rest)
-            && length < end
-        {
-            self.position += length;
-            return Some(Step::Broken(Fault::Truncated, length));
+        match first_line(rest, end, last) {
+            FirstLine::Cut(length) => {
+                self.position += length;
+                return Some(Step::Broken(Fault::Truncated, length));
+            }
+            FirstLine::Open if rest.len() <= MAX_RECORD => return Some(Step::NeedMore),
+            FirstLine::Open | FirstLine::Sound => {}
         }
         match found {
             Found::Array(offset) => {
@@ -169,6 +202,7 @@ impl Framer {
     /// Between the elements of an array.
     fn element<'a>(&mut self, window: &'a [u8], last: bool, wrapped: bool) -> Option<Step<'a>> {
         self.skip_separators(window);
+        self.mark_line(window);
         let rest = &window[self.position..];
         match rest.first() {
             None if last => {
@@ -274,6 +308,17 @@ impl Framer {
             _ if deepest > MAX_DEPTH => Some(Step::Broken(Fault::TooDeep, length)),
             _ => Some(Step::Broken(Fault::Truncated, length)),
         }
+    }
+
+    /// Notes the line of the value in front of the framer.
+    fn mark_line(&mut self, window: &[u8]) {
+        self.count_lines(window);
+        self.line = self.breaks + 1;
+    }
+
+    fn count_lines(&mut self, window: &[u8]) {
+        self.breaks += memchr_iter(b'\n', &window[self.counted..self.position]).count() as u64;
+        self.counted = self.position;
     }
 
     fn skip_separators(&mut self, window: &[u8]) {

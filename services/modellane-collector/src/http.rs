@@ -2,6 +2,10 @@
 //!
 //! A request is answered with 200 only after the broker has acknowledged every accepted record. No reply and
 //! no log line repeats a value of a payload.
+//!
+//! Records and intents: 400 if the body is empty or it has records and every one was rejected, for whatever
+//! reason; else 200, which lists what was rejected. Both name rejected records by index (from 0) and line
+//! (from 1). Telemetry follows its protocol instead: 400 only if the request cannot be decoded.
 
 mod auth;
 mod body;
@@ -13,7 +17,7 @@ use crate::connector::{Connector, Payload, Records};
 use crate::connectors;
 use crate::connectors::otlp::Received;
 use crate::error::CollectorError;
-use crate::intake::{Counts, IndexedRejection, Intake};
+use crate::intake::{Begun, Counts, IndexedRejection, Intake};
 use crate::intents::read_intents;
 use crate::publish::{Batch, Encoding, PayloadHash, Publish, RejectOrigin};
 use crate::sniff::wrong_source;
@@ -155,8 +159,8 @@ async fn intents(State(collector): State<Arc<Collector>>, request: Request) -> R
     }
     let mut counts = Counts { accepted: declared.intents.len() as u64, ..Counts::default() };
     declared.rejected.iter().for_each(|rejected| counts.reject(rejected.rejection.reason));
-    let unreadable = body.trim_ascii().is_empty() || reply::nothing_readable(&counts, &declared.rejected);
-    let taken = Taken { counts, rejections: declared.rejected, looks_like: None, unreadable };
+    let unusable = body.trim_ascii().is_empty() || counts.all_rejected();
+    let taken = Taken { counts, rejections: declared.rejected, looks_like: None, hint: None, unusable };
     match collector.publish("intents", &batch, &taken.counts).await {
         Ok(()) => summary(&taken),
         Err(response) => response,
@@ -177,8 +181,10 @@ struct Taken {
     rejections: Vec<IndexedRejection>,
     /// The source that the payload belongs to, if not to the one it was sent to.
     looks_like: Option<&'static str>,
-    /// Whether the payload could not be read at all.
-    unreadable: bool,
+    /// What to do about a payload that was rejected as a whole.
+    hint: Option<&'static str>,
+    /// Whether the request is answered as a bad one.
+    unusable: bool,
 }
 
 impl Collector {
@@ -203,7 +209,7 @@ impl Collector {
     }
 
     /// The body, decompressed, and the place among the requests in flight that it takes.
-    async fn receive(&self, request: Request) -> Result<(Bytes, OwnedSemaphorePermit), Response> {
+    pub async fn receive(&self, request: Request) -> Result<(Bytes, OwnedSemaphorePermit), Response> {
         let place = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| retry_later())?;
         let encoding = encoding(request.headers())
             .map_err(|status| failure(status, "content encodings are gzip and zstd"))?;
@@ -220,8 +226,12 @@ impl Collector {
         let payload = Payload { bytes: body, observed_at: now, key: &self.key };
         let mut intake = Intake::new(&self.key, source);
         let mut encoding = Encoding::default();
-        let mut unreadable = body.trim_ascii().is_empty();
+        let (mut hint, mut undecodable) = (None, None);
         match reader {
+            Reader::Connector(connector) if intake.begin(connector.pages(&payload)) == Begun::OutOfTurn => {
+                hint = Some(Begun::HINT);
+                intake.refuse(Begun::OUT_OF_TURN, &mut encoding);
+            }
             Reader::Connector(connector) => {
                 intake.survey(connector, &payload);
                 intake.read(connector, &payload, &mut encoding);
@@ -233,7 +243,7 @@ impl Collector {
                 };
                 intake.survey_with(&payload, &read);
                 intake.read_with(&payload, &read, &mut encoding);
-                unreadable = received.get().unreadable;
+                undecodable = Some(received.get().unreadable);
             }
         }
         let mut counts = intake.finish(&mut encoding);
@@ -247,8 +257,8 @@ impl Collector {
         let origin = RejectOrigin { source, batch_id: self.batch_id(body), recorded_at: now };
         let batch = encoding.seal(&self.key, &origin).map_err(|error| reply::fault(&error))?;
         let looks_like = looks_like.map(|(source, _)| source);
-        unreadable |= reply::nothing_readable(&counts, &rejections);
-        Ok((batch, Taken { counts, rejections, looks_like, unreadable }))
+        let unusable = undecodable.unwrap_or_else(|| body.trim_ascii().is_empty() || counts.all_rejected());
+        Ok((batch, Taken { counts, rejections, looks_like, hint, unusable }))
     }
 
     async fn publish(&self, source: &str, batch: &Batch, counts: &Counts) -> Result<(), Response> {

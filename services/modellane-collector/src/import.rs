@@ -76,6 +76,8 @@ pub struct FileSummary {
     /// The source that the file belongs to, if it is clearly not the one named; then it counts as one
     /// rejection.
     pub looks_like: Option<&'static str>,
+    /// What to do about a file that was rejected as a whole, if there is something to say.
+    pub hint: Option<&'static str>,
     /// Whether the file holds nothing.
     pub empty: bool,
 }
@@ -125,7 +127,7 @@ impl Importer {
             updates,
             done: 0,
         };
-        let reading = tokio::task::spawn_blocking(move || job.run());
+        let reading = job.start();
         let published = self.publish_all(received, options.dry_run, total, &mut progress).await;
         // Without a receiver the job stops, so that a failed broker ends the reading as well.
         let summary = reading.await.map_err(|_| CollectorError::Stopped)?;

@@ -5,18 +5,26 @@
 //! vendor gives no ids for get ordinals in file order. So that a file of any size needs little memory, a
 //! delivery is gone through twice: [`Intake::survey`] notes which keys are repeated, [`Intake::read`] hands
 //! out the events of all other keys at once and holds only those back.
+//!
+//! Ordinals need every page of a fetch, so [`Intake::begin`] refuses a page whose predecessors are not in the
+//! delivery: its rows would get the ids of other rows.
 
-use crate::connector::{Connector, Draft, JsonRecords, Page, Payload, Records, Rejection};
+use crate::connector::{Connector, Draft, JsonRecords, Keys, Page, Payload, Records, Rejection};
+use crate::id_search::IdSearch;
+use crate::json::for_each_record;
 use crate::natural_key::NaturalKey;
 use modellane_event::{ContentHash, EventId, Label, LakeKey, RejectReason, UsageEvent, UtcTime};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// A rejection and the index of its record in its payload, from 0.
+/// A rejection and the place of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexedRejection {
-    /// Which record.
+    /// Index of the record in its payload, from 0.
     pub index: u64,
+    /// Line of the payload on which the record starts, from 1; `None` where the payload has no lines or the
+    /// rejection is about all of it.
+    pub line: Option<u64>,
     /// Why.
     pub rejection: Rejection,
 }
@@ -26,7 +34,8 @@ pub struct IndexedRejection {
 pub struct Counts {
     /// Records that were understood.
     pub accepted: u64,
-    /// Records among them that say the same as another one, or were restated within the delivery.
+    /// Records among them that make no event of their own: they say the same as another one of the delivery,
+    /// or were restated in it.
     pub repeated: u64,
     /// Records that were not understood.
     pub rejected: u64,
@@ -58,6 +67,11 @@ impl Counts {
                 *total.entry(name).or_default() += number;
             }
         }
+    }
+
+    /// Whether there were records and every one of them was rejected.
+    pub(crate) fn all_rejected(&self) -> bool {
+        self.rejected > 0 && self.records() == self.rejected
     }
 
     pub(crate) fn reject(&mut self, reason: RejectReason) {
@@ -101,6 +115,17 @@ pub enum Begun {
     NewFetch,
     /// It goes on with the same fetch.
     NextPage,
+    /// It is a page without the pages before it, or pages that do not follow each other. It must not be read.
+    OutOfTurn,
+}
+
+impl Begun {
+    /// What an [`Begun::OutOfTurn`] payload is rejected with, as a whole.
+    pub(crate) const OUT_OF_TURN: Rejection =
+        Rejection { reason: RejectReason::Truncated, field: Some("pagination"), length: None };
+    /// What to do about it.
+    pub(crate) const HINT: &'static str = "a page goes together with the pages of the fetch before it: send them in one request, one after \
+         another, or import their files with one command, in order";
 }
 
 /// Takes in one delivery of one source.
@@ -155,11 +180,16 @@ impl<'a> Intake<'a> {
     /// Notes the keys of a payload. Every payload of the delivery is surveyed before the first is read.
     pub fn survey(&mut self, connector: &dyn Connector, payload: &Payload<'_>) {
         match connector.json_records() {
-            Some(format) => crate::json::for_each_record(payload.bytes, format.array_keys(), |_, record| {
-                if let Ok(record) = record {
-                    self.survey_record(format, record);
+            Some(format) => match format.keys() {
+                Keys::Id(field) => {
+                    self.survey_ids(&IdSearch::new(field), payload.bytes, true);
                 }
-            }),
+                Keys::Fields(read) => for_each_record(payload.bytes, format.array_keys(), |_, _, record| {
+                    if let Ok(record) = record {
+                        self.survey_record(read, record);
+                    }
+                }),
+            },
             None => self.survey_with(payload, &|payload, records| connector.read(payload, records)),
         }
     }
@@ -170,10 +200,15 @@ impl<'a> Intake<'a> {
     }
 
     /// Notes the key of one record.
-    pub fn survey_record(&mut self, format: &dyn JsonRecords, record: &str) {
-        if let Some(natural_key) = format.natural_key(record, self.key) {
+    pub fn survey_record(&mut self, read: fn(&str, &LakeKey) -> Option<NaturalKey>, record: &str) {
+        if let Some(natural_key) = read(record, self.key) {
             self.note(&natural_key);
         }
+    }
+
+    /// Notes the ids in a window of a payload, and says how many of its bytes are done with.
+    pub(crate) fn survey_ids(&mut self, search: &IdSearch, window: &[u8], last: bool) -> usize {
+        search.run(window, last, |id| self.note(&NaturalKey::new().id(self.key, id)))
     }
 
     /// Reads a payload and hands out its events. [`Self::begin`] comes first where there are several.
@@ -188,20 +223,21 @@ impl<'a> Intake<'a> {
         read: &dyn Fn(&Payload<'_>, &mut dyn Records),
         outlet: &mut dyn Outlet,
     ) {
-        read(payload, &mut Sealing { intake: self, observed_at: payload.observed_at, outlet });
+        read(payload, &mut Sealing { intake: self, observed_at: payload.observed_at, line: None, outlet });
     }
 
-    /// Reads one record of a file too large to hold, or passes on why there is none.
+    /// Reads one record of a file too large to hold, or passes on why there is none. `index` counts from 0,
+    /// `line` from 1.
     pub fn read_record(
         &mut self,
         format: &dyn JsonRecords,
-        index: u64,
+        (index, line): (u64, u64),
         record: Result<&str, Rejection>,
         observed_at: UtcTime,
         outlet: &mut dyn Outlet,
     ) {
         let key = self.key;
-        let mut records = Sealing { intake: self, observed_at, outlet };
+        let mut records = Sealing { intake: self, observed_at, line: Some(line), outlet };
         match record {
             Ok(record) => {
                 let payload = Payload { bytes: record.as_bytes(), observed_at, key };
@@ -211,19 +247,28 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Starts a payload: a new fetch, unless it is the next page of the current one. Says which it is.
-    pub fn begin(&mut self, page: Option<Page>) -> Begun {
-        let follows = match (&self.page, &page) {
-            (Some(before), Some(page)) => {
-                before.scope == page.scope && before.number.checked_add(1) == Some(page.number)
-            }
-            _ => false,
+    /// Starts a payload with its pages: a new fetch, unless they are the next ones of the current one. Says
+    /// which it is.
+    pub fn begin(&mut self, mut pages: Vec<Page>) -> Begun {
+        let in_turn = pages.windows(2).all(|pair| pair[1].follows(&pair[0]));
+        let first = pages.first();
+        let goes_on = self.page.as_ref().zip(first).is_some_and(|(before, page)| page.follows(before));
+        let begun = match first {
+            Some(page) if !in_turn || (page.number > 1 && !goes_on) => Begun::OutOfTurn,
+            _ if goes_on => Begun::NextPage,
+            _ => Begun::NewFetch,
         };
-        if !follows {
+        if begun != Begun::NextPage {
             self.contents.clear();
         }
-        self.page = page;
-        if follows { Begun::NextPage } else { Begun::NewFetch }
+        self.page = pages.pop().filter(|_| begun != Begun::OutOfTurn);
+        begun
+    }
+
+    /// Rejects a payload as a whole.
+    pub(crate) fn refuse(&mut self, rejection: Rejection, outlet: &mut dyn Outlet) {
+        self.counts.reject(rejection.reason);
+        outlet.reject(IndexedRejection { index: 0, line: None, rejection });
     }
 
     /// How many records went where since the last call.
@@ -336,6 +381,8 @@ impl Records for Survey<'_, '_> {
 struct Sealing<'s, 'a> {
     intake: &'s mut Intake<'a>,
     observed_at: UtcTime,
+    /// Where the record starts that is being read.
+    line: Option<u64>,
     outlet: &'s mut dyn Outlet,
 }
 
@@ -345,13 +392,16 @@ impl Records for Sealing<'_, '_> {
     }
     fn reject(&mut self, index: u64, rejection: Rejection) {
         self.intake.counts.reject(rejection.reason);
-        self.outlet.reject(IndexedRejection { index, rejection });
+        self.outlet.reject(IndexedRejection { index, line: self.line, rejection });
     }
     fn skip(&mut self, what: &'static str) {
         *self.intake.counts.skipped.entry(what).or_default() += 1;
     }
     fn null_label(&mut self, field: &'static str) {
         *self.intake.counts.null_labels.entry(field).or_default() += 1;
+    }
+    fn line(&mut self, line: u64) {
+        self.line = Some(line);
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Declared {
 /// Reads intents. `recorded_at` and `origin` are the server's.
 pub fn read_intents(bytes: &[u8], key: &LakeKey, recorded_at: UtcTime, origin: IntentOrigin) -> Declared {
     let mut declared = Declared::default();
-    json::for_each_record(bytes, &["intents"], |index, record| {
+    json::for_each_record(bytes, &["intents"], |index, line, record| {
         let length = record.as_ref().ok().map(|record| record.len());
         let intent =
             record.and_then(json::parse::<Row<'_>>).and_then(|row| row.intent(key, recorded_at, origin));
@@ -35,7 +35,7 @@ pub fn read_intents(bytes: &[u8], key: &LakeKey, recorded_at: UtcTime, origin: I
             Ok(intent) => declared.intents.push(intent),
             Err(rejection) => {
                 let rejection = Rejection { length: length.or(rejection.length), ..rejection };
-                declared.rejected.push(IndexedRejection { index, rejection });
+                declared.rejected.push(IndexedRejection { index, line: Some(line), rejection });
             }
         }
     });

@@ -12,16 +12,17 @@ use std::borrow::Cow;
 /// Greatest count that one record may state; sums of many records must stay far from 64 bits.
 const MAX_COUNT: i64 = 1_000_000_000_000_000;
 
-/// Calls back with every record of a payload and its index, in order.
+/// Calls back with every record of a payload, in order: its index from 0, the line on which it starts from
+/// 1, and its text.
 pub(crate) fn for_each_record(
     bytes: &[u8],
     array_keys: &'static [&'static str],
-    mut found: impl FnMut(u64, Result<&str, Rejection>),
+    mut found: impl FnMut(u64, u64, Result<&str, Rejection>),
 ) {
     let mut framer = Framer::new(array_keys);
     let mut index = 0;
     while let Some(record) = next_record(&mut framer, bytes, true) {
-        found(index, record);
+        found(index, framer.line(), record);
         index += 1;
     }
 }
@@ -52,12 +53,15 @@ pub(crate) fn next_record<'a>(
 
 /// Reads a whole payload of independent records.
 pub(crate) fn read_records(format: &dyn JsonRecords, payload: &Payload<'_>, records: &mut dyn Records) {
-    for_each_record(payload.bytes, format.array_keys(), |index, record| match record {
-        Ok(record) => {
-            let part = Payload { bytes: record.as_bytes(), ..*payload };
-            format.read_record(index, record, &part, records);
+    for_each_record(payload.bytes, format.array_keys(), |index, line, record| {
+        records.line(line);
+        match record {
+            Ok(record) => {
+                let part = Payload { bytes: record.as_bytes(), ..*payload };
+                format.read_record(index, record, &part, records);
+            }
+            Err(rejection) => records.reject(index, rejection),
         }
-        Err(rejection) => records.reject(index, rejection),
     });
 }
 
@@ -162,7 +166,7 @@ impl<'a> Field<'a> {
 }
 
 /// A string literal's text, borrowed where nothing is escaped.
-fn unquote<'a>(raw: &'a str, field: &'static str) -> Result<Cow<'a, str>, Rejection> {
+pub(crate) fn unquote<'a>(raw: &'a str, field: &'static str) -> Result<Cow<'a, str>, Rejection> {
     let inner = raw.get(1..raw.len() - 1).unwrap_or("");
     if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Ok(Cow::Borrowed(inner));

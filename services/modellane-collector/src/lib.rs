@@ -19,6 +19,7 @@ pub mod connectors;
 mod error;
 pub(crate) mod framing;
 pub mod http;
+pub(crate) mod id_search;
 pub mod import;
 pub mod intake;
 pub mod intents;
@@ -30,7 +31,7 @@ pub(crate) mod sniff;
 pub(crate) mod tools;
 
 pub use config::{AccessKey, CollectorConfig};
-pub use connector::{Connector, Draft, JsonRecords, Page, Payload, Records, Rejection, SourceSpec};
+pub use connector::{Connector, Draft, JsonRecords, Keys, Page, Payload, Records, Rejection, SourceSpec};
 pub use error::CollectorError;
 pub use http::{Collector, admin_only, otlp_router, router};
 pub use import::{FileSummary, ImportOptions, ImportSummary, Importer, Progress};

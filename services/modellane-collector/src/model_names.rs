@@ -6,6 +6,7 @@
 //! one word in `FAMILIES`; a new name of a known family needs no change here.
 
 use modellane_event::Label;
+use std::borrow::Cow;
 
 /// First word of every model name that is taken.
 #[rustfmt::skip] // one word a line would hide the list's shape
@@ -112,7 +113,7 @@ fn read(text: &str) -> Option<ModelName> {
     if text.len() > 2 * Label::MAX {
         return None;
     }
-    let spelled = text.split_whitespace().collect::<Vec<_>>().join("-");
+    let spelled = hyphenated(text);
     let spelled = spelled.strip_prefix("Auto:-").unwrap_or(&spelled);
     let lower = spelled.to_ascii_lowercase();
     if HIDDEN.contains(&lower.as_str()) {
@@ -138,6 +139,15 @@ fn read(text: &str) -> Option<ModelName> {
         provider: provider.map(Label::literal),
         unreadable: false,
     })
+}
+
+/// Words joined by `-`; nearly every name is one word.
+fn hyphenated(text: &str) -> Cow<'_, str> {
+    if text.contains(char::is_whitespace) {
+        Cow::Owned(text.split_whitespace().collect::<Vec<_>>().join("-"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// Length of the known prefixes and who runs the model; `None` if a prefix is not known.
@@ -242,13 +252,19 @@ fn shouts(raw: &str) -> bool {
 
 /// `claude-5.5-sonnet`, `claude-sonnet-5.5` and `claude-sonnet-5-5` are one model: family, tier, version, rest.
 fn claude(name: &str) -> String {
-    let tokens: Vec<&str> = name.split(['-', '.', '_']).collect();
-    let Some(tier) = tokens.iter().find(|token| CLAUDE_TIERS.contains(token)) else {
-        return tokens.join("-");
+    let tokens = || name.split(['-', '.', '_']);
+    let Some(tier) = tokens().find(|token| CLAUDE_TIERS.contains(token)) else {
+        return name.replace(['.', '_'], "-");
     };
-    let versions = tokens[1..].iter().filter(|token| is_digits(token));
-    let rest = tokens[1..].iter().filter(|token| !is_digits(token) && *token != tier);
-    [&tokens[0], tier].into_iter().chain(versions).chain(rest).copied().collect::<Vec<_>>().join("-")
+    let versions = tokens().skip(1).filter(|token| is_digits(token));
+    let rest = tokens().skip(1).filter(|token| !is_digits(token) && *token != tier);
+    let mut canonical = String::with_capacity(name.len());
+    canonical.extend(tokens().next());
+    for token in std::iter::once(tier).chain(versions).chain(rest) {
+        canonical.push('-');
+        canonical.push_str(token);
+    }
+    canonical
 }
 
 #[cfg(test)]

@@ -141,7 +141,7 @@ pub struct RejectOrigin {
 impl RejectOrigin {
     /// The reject as its topic carries it.
     pub fn reject(&self, key: &LakeKey, rejected: &IndexedRejection) -> RejectEvent {
-        let IndexedRejection { index, rejection } = rejected;
+        let IndexedRejection { index, rejection, line: _ } = rejected;
         let id = key.hash("reject", &[self.source.as_bytes(), &self.batch_id, &index.to_le_bytes()]);
         RejectEvent {
             reject_id: RejectId(id),

@@ -58,5 +58,5 @@ pub(crate) fn wrong_source(
     let found = looks_like(payload).filter(|found| *found != source)?;
     let refused = connectors::refused(found).is_some();
     let reason = if refused { RejectReason::ContentRefused } else { RejectReason::WrongSource };
-    Some((found, IndexedRejection { index: 0, rejection: Rejection::new(reason) }))
+    Some((found, IndexedRejection { index: 0, line: None, rejection: Rejection::new(reason) }))
 }

@@ -63,10 +63,7 @@ impl Broker {
             default_partitions: default_partitions.max(1),
             cluster,
         });
-        let mut tasks = JoinSet::new();
-        let clock = Arc::clone(&node);
-        tasks.spawn(async move { clock.groups.keep_time().await });
-        tasks.spawn(server::accept(listener, Arc::clone(&node)));
+        let tasks = serve(listener, &node);
         tracing::info!(port = bound, "embedded kafka broker started");
         Ok(Self { node, tasks })
     }
@@ -93,6 +90,15 @@ impl Broker {
         // A failure to join the blocking task leaves nothing to do: the writer has been told to stop.
         let _ = tokio::task::spawn_blocking(move || node.log.finish()).await;
     }
+}
+
+/// A plain function, so that the code of the server is generated in this crate and not in each program.
+fn serve(listener: TcpListener, node: &Arc<Node>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let clock = Arc::clone(node);
+    tasks.spawn(async move { clock.groups.keep_time().await });
+    tasks.spawn(server::accept(listener, Arc::clone(node)));
+    tasks
 }
 
 impl Drop for Broker {

@@ -2,6 +2,7 @@
 
 use crate::{AccountHash, LakeKey};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
 /// Whose namespace an account identifier belongs to.
@@ -64,10 +65,8 @@ impl AccountRef {
     /// Normalizes (NFKC, white space trimmed; e-mail and GitHub logins also without case) and hashes.
     /// `None` if nothing is left. Plus-addressing is kept: the directory lists such aliases.
     pub fn new(key: &LakeKey, kind: AccountKind, identifier: &str) -> Option<Self> {
-        let mut text: String = identifier.trim().nfkc().collect();
-        if matches!(kind, AccountKind::Email | AccountKind::Github) {
-            text = text.to_lowercase();
-        }
+        let ignore_case = matches!(kind, AccountKind::Email | AccountKind::Github);
+        let text = normalize(identifier.trim(), ignore_case);
         if text.is_empty() {
             return None;
         }
@@ -76,9 +75,34 @@ impl AccountRef {
     }
 }
 
+/// NFKC, and without case if wanted. Plain ASCII is NFKC already; nearly every identifier is, and each row
+/// has several.
+fn normalize(text: &str, ignore_case: bool) -> Cow<'_, str> {
+    if !text.is_ascii() {
+        let text: String = text.nfkc().collect();
+        return Cow::Owned(if ignore_case { text.to_lowercase() } else { text });
+    }
+    if ignore_case && text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Cow::Owned(text.to_ascii_lowercase());
+    }
+    Cow::Borrowed(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_text_is_normalized_as_unicode_says() {
+        let ascii: String = (0..128u8).map(char::from).collect();
+        for text in
+            [ascii.as_str(), "", "Maria.Reyes+x@ACME.example", "ju\u{308}rgen", "ＡＢＣ", "ﬁx", "İ", "Σ"]
+        {
+            let nfkc: String = text.nfkc().collect();
+            assert_eq!(normalize(text, false), nfkc, "{text}");
+            assert_eq!(normalize(text, true), nfkc.to_lowercase(), "{text}");
+        }
+    }
 
     #[test]
     fn spellings_of_one_address_share_a_hash() {

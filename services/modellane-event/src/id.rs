@@ -129,6 +129,10 @@ fn write_dashed(bytes: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// Texts up to this length are put together before they are hashed: an identifier costs half as much then
+/// as when a hasher is fed its parts.
+const GATHERED: usize = 256;
+
 /// The key of the lake: 32 secret bytes from the configuration, never rotated. Whoever holds it can test
 /// a guessed identifier against a hash; it cannot turn a hash back.
 #[derive(Clone)]
@@ -142,15 +146,29 @@ impl LakeKey {
 
     /// Keyed BLAKE3 over a domain and length-prefixed parts, cut to 16 bytes.
     pub fn hash(&self, domain: &str, parts: &[&[u8]]) -> [u8; 16] {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        hasher.update(&(domain.len() as u64).to_le_bytes());
-        hasher.update(domain.as_bytes());
-        for part in parts {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
+        let parts = std::iter::once(domain.as_bytes()).chain(parts.iter().copied());
+        let length: usize = parts.clone().map(|part| size_of::<u64>() + part.len()).sum();
+        let hash = if length <= GATHERED {
+            let mut text = [0; GATHERED];
+            let mut rest = &mut text[..];
+            for part in parts {
+                let (size, tail) = rest.split_at_mut(size_of::<u64>());
+                size.copy_from_slice(&(part.len() as u64).to_le_bytes());
+                let (place, tail) = tail.split_at_mut(part.len());
+                place.copy_from_slice(part);
+                rest = tail;
+            }
+            blake3::keyed_hash(&self.0, &text[..length])
+        } else {
+            let mut hasher = blake3::Hasher::new_keyed(&self.0);
+            for part in parts {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+            hasher.finalize()
+        };
         let mut out = [0u8; 16];
-        out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        out.copy_from_slice(&hash.as_bytes()[..16]);
         out
     }
 
@@ -226,6 +244,20 @@ mod tests {
             assert_eq!(key.workspace(spelling), expected, "{spelling}");
         }
         assert_ne!(key.workspace("gitlab.com/acme/payments"), expected);
+    }
+
+    #[test]
+    fn a_hash_is_the_same_however_long_its_text() {
+        let key = LakeKey::new([1; 32]);
+        for length in [0, 1, 40, GATHERED - 18, GATHERED - 17, GATHERED - 16, 5_000] {
+            let part = vec![7; length];
+            let mut hasher = blake3::Hasher::new_keyed(&[1; 32]);
+            for bytes in [&b"d"[..], &part] {
+                hasher.update(&(bytes.len() as u64).to_le_bytes());
+                hasher.update(bytes);
+            }
+            assert_eq!(key.hash("d", &[&part]), hasher.finalize().as_bytes()[..16], "{length}");
+        }
     }
 
     #[test]

@@ -63,7 +63,8 @@ impl Label {
 }
 
 fn is_plain(c: u8) -> bool {
-    c.is_ascii_alphanumeric() || b"._:/@+#~=|,-".contains(&c)
+    c.is_ascii_alphanumeric()
+        || matches!(c, b'.' | b'_' | b':' | b'/' | b'@' | b'+' | b'#' | b'~' | b'=' | b'|' | b',' | b'-')
 }
 
 impl fmt::Display for Label {

@@ -9,7 +9,7 @@ closed_enum! {
     RejectReason {
         /// Not readable as the source's format at all.
         Malformed = "malformed",
-        /// The file or record ends in the middle.
+        /// The file or record ends in the middle, or is a page without the pages before it.
         Truncated = "truncated",
         /// Not UTF-8.
         InvalidUtf8 = "invalid_utf8",

@@ -24,15 +24,21 @@ pub(crate) struct Costs {
 /// | an estimate | null | it | stated, else computed |
 /// | covered by a seat | 0 | 0 | stated before discounts, else computed, else the stated amount |
 /// | nothing | null | computed | computed |
+/// | nothing but credits | null | null | computed |
+///
+/// A price by the credit is a list price alone. Vendors pool credits over seats and bill what the pool does
+/// not cover in a feed of its own, so that no record of use knows what its credits cost; were they counted,
+/// the same money would stand there twice. Such a row has the basis `none`.
 ///
 /// A computed price in another currency than the record's is left out: a row has one currency.
 pub(crate) fn costs(prices: &PriceIndex, facts: &UsageFacts) -> Costs {
     let stated = &facts.cost;
-    let computed = compute_list(prices, facts)
-        .filter(|(_, currency)| stated.currency.as_ref().is_none_or(|stated| stated == currency));
-    let computed_amount = computed.as_ref().map(|(amount, _)| *amount);
-    let currency = stated.currency.clone().or_else(|| computed.map(|(_, currency)| currency));
-    let or_computed = stated.list_amount.or(computed_amount);
+    let computed = compute(prices, facts)
+        .filter(|price| stated.currency.as_ref().is_none_or(|stated| *stated == price.currency));
+    let computed_list = computed.as_ref().map(|price| price.amount);
+    let computed_cost = computed.as_ref().filter(|price| !price.by_credit).map(|price| price.amount);
+    let currency = stated.currency.clone().or_else(|| computed.map(|price| price.currency));
+    let or_computed = stated.list_amount.or(computed_list);
     let (billed, effective, list, basis) = match (stated.basis, stated.amount) {
         (CostBasis::SeatIncluded, amount) => {
             (Some(Amount::ZERO), Some(Amount::ZERO), or_computed.or(amount), CostBasis::SeatIncluded)
@@ -44,23 +50,37 @@ pub(crate) fn costs(prices: &PriceIndex, facts: &UsageFacts) -> Costs {
             (None, Some(amount), or_computed, CostBasis::VendorEstimate)
         }
         _ => {
-            let basis = computed_amount.map_or(CostBasis::None, |_| CostBasis::Computed);
-            (None, computed_amount, or_computed, basis)
+            let basis = computed_cost.map_or(CostBasis::None, |_| CostBasis::Computed);
+            (None, computed_cost, or_computed, basis)
         }
     };
-    let priced = computed_amount.is_some() && (stated.list_amount.is_none() || basis == CostBasis::Computed);
+    let priced = computed_list.is_some() && (stated.list_amount.is_none() || basis == CostBasis::Computed);
     Costs { billed, effective, list, currency, basis, priced }
 }
 
+/// What the price list makes of an event.
+struct Computed {
+    amount: Amount,
+    currency: Currency,
+    /// Whether it is the price of credits and not of tokens or requests.
+    by_credit: bool,
+}
+
 /// Quantities times dated prices, exact, rounded once. Null unless every part that was used has a price.
-fn compute_list(prices: &PriceIndex, facts: &UsageFacts) -> Option<(Amount, Currency)> {
-    let bill = credits(prices, facts).or_else(|| {
+fn compute(prices: &PriceIndex, facts: &UsageFacts) -> Option<Computed> {
+    let by_credit = credits(prices, facts);
+    let is_credit = by_credit.is_some();
+    let bill = by_credit.or_else(|| {
         // A record without a provider can only mean the vendor's own models.
         let provider = facts.provider.as_ref().unwrap_or(&facts.vendor);
         let offer = prices.offer(provider, facts.model.as_ref(), facts.period_start)?;
         tokens(&offer, &facts.tokens)
     })?;
-    Some((Amount::from_decimal(bill.sum).ok()?, bill.currency?))
+    Some(Computed {
+        amount: Amount::from_decimal(bill.sum).ok()?,
+        currency: bill.currency?,
+        by_credit: is_credit,
+    })
 }
 
 /// Credits are sold by the vendor; some price lists name the provider instead.

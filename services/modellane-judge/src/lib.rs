@@ -1,10 +1,10 @@
 //! Identity, linking, policy and prices: facts in, judgement out.
 //!
 //! Two halves. The first reads the files of an organisation folder and makes the stored context objects:
-//! [`parse_directory`], [`parse_prices`], [`import_litellm`], [`parse_finance`],
-//! [`PolicyObject::from_files`]. Every fault of a file is listed with its place and what to do, and no
-//! name, address or account is repeated. The second holds what is known in a [`ContextState`] and judges
-//! one event at a time with [`judge`]: who, which intent, what it cost, what guidance says.
+//! [`parse_directory`], [`parse_prices`], [`parse_finance`], [`PolicyObject::from_files`]. Every fault of a
+//! file is listed with its place and what to do, and no name, address or account is repeated. The second
+//! holds what is known in a [`ContextState`] and judges one event at a time with [`judge`]: who, which
+//! intent, what it cost, what guidance says.
 //!
 //! The crate does no input or output, reads no clock and draws no random number; the same state and event
 //! give the same judgement. It refuses to keep names: they leave through [`PersonRecord`] and nowhere else.
@@ -37,6 +37,6 @@ pub use finance::{Budget, BudgetRevision, FinanceObject, FxRate, Invoice, Invoic
 pub use judge::judge;
 pub use period::Period;
 pub use policy::{Bundle, Outcome, OutcomeClass, PolicyObject, Rule, Thresholds};
-pub use prices::{LitellmImport, PriceEntry, PriceKind, PriceObject, import_litellm, parse_prices};
+pub use prices::{PriceEntry, PriceKind, PriceObject, parse_prices};
 pub use problem::{ContextError, Problem};
 pub use reason::Reason;

@@ -2,6 +2,8 @@
 
 use crate::context::{ContextFeed, ContextObjects};
 use crate::{ProcessorError, undecodable};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use modellane_event::{JudgedEvent, LakeKey, RejectEvent, UsageEvent};
 use modellane_judge::judge;
 use modellane_kafka::{AssignedConsumer, GroupConsumer, KafkaConfig, PublishBatch, Publisher, Record, Topic};
@@ -64,7 +66,18 @@ struct Codecs {
 
 impl Processor {
     /// Connects and reads context and intents to their ends.
-    pub async fn open(
+    pub fn open(
+        config: ProcessorConfig,
+        kafka: &KafkaConfig,
+        objects: Box<dyn ContextObjects>,
+        key: LakeKey,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> BoxFuture<'_, Result<Self, ProcessorError>> {
+        Self::connect(config, kafka, objects, key, clock, metrics).boxed()
+    }
+
+    async fn connect(
         config: ProcessorConfig,
         kafka: &KafkaConfig,
         objects: Box<dyn ContextObjects>,
@@ -103,7 +116,11 @@ impl Processor {
     }
 
     /// Judges until asked to stop. What was polled is finished or left for the next reader of the group.
-    pub async fn run(mut self, shutdown: Shutdown) -> Result<(), ProcessorError> {
+    pub fn run(self, shutdown: Shutdown) -> BoxFuture<'static, Result<(), ProcessorError>> {
+        self.judge_all(shutdown).boxed()
+    }
+
+    async fn judge_all(mut self, shutdown: Shutdown) -> Result<(), ProcessorError> {
         let wait = Duration::from_millis(self.config.poll_wait_ms);
         while !shutdown.is_triggered() {
             let records = match self.consumer.poll_batch(self.config.batch_size, wait).await {

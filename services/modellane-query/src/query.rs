@@ -12,7 +12,8 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
-use futures::TryStreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt, TryStreamExt};
 use modellane_lake::LakeConfig;
 use modellane_runtime::{MetricName, Metrics};
 use std::collections::BTreeMap;
@@ -45,8 +46,8 @@ struct Inner {
 
 impl Query {
     /// Opens the lake at its newest versions. Tables that do not exist yet are empty.
-    pub async fn open(config: QueryConfig, lake: &LakeConfig) -> Result<Self, QueryError> {
-        Self::open_counted(config, lake, Metrics::new()).await
+    pub fn open(config: QueryConfig, lake: &LakeConfig) -> BoxFuture<'_, Result<Self, QueryError>> {
+        Self::open_counted(config, lake, Metrics::new()).boxed()
     }
 
     pub(crate) async fn open_counted(
@@ -72,7 +73,11 @@ impl Query {
     }
 
     /// Looks for newer versions now, and lets statements that start from now on see them.
-    pub async fn refresh_now(&self) -> Result<(), QueryError> {
+    pub fn refresh_now(&self) -> BoxFuture<'_, Result<(), QueryError>> {
+        self.refresh().boxed()
+    }
+
+    async fn refresh(&self) -> Result<(), QueryError> {
         let mut reader = self.0.reader.lock().await;
         reader.refresh().await?;
         // Compared with what is published, so that a version whose views failed is tried again.
@@ -90,13 +95,17 @@ impl Query {
     }
 
     /// Answers one statement that reads.
-    pub async fn sql(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
-        Ok(self.answer(sql, self.row_limit()).await?.batches)
+    pub fn sql<'a>(&'a self, sql: &'a str) -> BoxFuture<'a, Result<Vec<RecordBatch>, QueryError>> {
+        self.answer(sql, self.row_limit()).map_ok(|answer| answer.batches).boxed()
     }
 
     /// A report by name.
-    pub async fn report(&self, name: &str, params: &ReportParams) -> Result<ReportResult, QueryError> {
-        self.report_within(name, params, self.row_limit()).await
+    pub fn report<'a>(
+        &'a self,
+        name: &'a str,
+        params: &'a ReportParams,
+    ) -> BoxFuture<'a, Result<ReportResult, QueryError>> {
+        self.report_within(name, params, self.row_limit()).boxed()
     }
 
     pub(crate) async fn report_within(

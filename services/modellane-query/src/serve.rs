@@ -1,6 +1,8 @@
 //! The running service: refresher, PostgreSQL wire, HTTP.
 
 use crate::{Query, QueryConfig, QueryError, http, pg};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use modellane_lake::LakeConfig;
 use modellane_runtime::{Metrics, Readiness, Shutdown, health_router};
 use std::net::SocketAddr;
@@ -30,7 +32,19 @@ impl Running {
 }
 
 /// Opens both ports and serves until asked to stop. HTTP also serves health and metrics.
-pub async fn serve(
+///
+/// The future is boxed, here and in the other entries of the services: the code of a future is generated
+/// where it is first polled, and the planner's is not to be generated again in each program.
+pub fn serve(
+    config: QueryConfig,
+    lake: LakeConfig,
+    metrics: Metrics,
+    shutdown: Shutdown,
+) -> BoxFuture<'static, Result<Running, QueryError>> {
+    start(config, lake, metrics, shutdown).boxed()
+}
+
+async fn start(
     config: QueryConfig,
     lake: LakeConfig,
     metrics: Metrics,

@@ -79,11 +79,6 @@ impl DataDir {
         self.path.join("broker")
     }
 
-    /// Root of the lake.
-    pub fn lake(&self) -> PathBuf {
-        self.path.join("lake")
-    }
-
     fn instance_path(&self) -> PathBuf {
         self.path.join("instance.json")
     }

@@ -24,6 +24,6 @@ pub use health::{Readiness, health_router};
 pub use metrics::{MetricName, Metrics};
 pub use persons::PersonStore;
 pub use random::{random_bytes, random_id};
-pub use secrets::load_or_create_lake_key;
+pub use secrets::{create_lake_key, load_lake_key};
 pub use shutdown::Shutdown;
 pub use telemetry::{LogFormat, init_logging};

@@ -7,7 +7,9 @@ use crate::ledger::LedgerWriter;
 use crate::owner::OwnedTable;
 use crate::progress::ProgressSender;
 use crate::writer::Writer;
-use crate::{LogReader, SinkConfig, SinkError, SinkHandle, StageHook, table};
+use crate::{KafkaLog, LogReader, SinkConfig, SinkError, SinkHandle, StageHook, table};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use modellane_event::{IntentEvent, RejectEvent};
 use modellane_lake::Lake;
 use modellane_runtime::{Clock, Metrics, Shutdown};
@@ -39,7 +41,16 @@ pub struct Sink {
 impl Sink {
     /// Opens the tables of a lake, creating those that are missing. The tables become this sink's with its
     /// first commit; a sink that had them before stops then.
-    pub async fn open(
+    pub fn open(
+        lake: &Lake,
+        config: SinkConfig,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> BoxFuture<'_, Result<Self, SinkError>> {
+        Self::open_tables(lake, config, clock, metrics).boxed()
+    }
+
+    async fn open_tables(
         lake: &Lake,
         config: SinkConfig,
         clock: Arc<dyn Clock>,
@@ -75,6 +86,15 @@ impl Sink {
     /// Watches the sink.
     pub fn handle(&self) -> SinkHandle {
         self.progress.handle()
+    }
+
+    /// [`Sink::run`] on Kafka.
+    pub fn run_on_kafka(
+        self,
+        logs: SinkLogs<KafkaLog>,
+        shutdown: Shutdown,
+    ) -> BoxFuture<'static, Result<(), SinkError>> {
+        self.run(logs, shutdown).boxed()
     }
 
     /// Reads the topics and commits until shutdown, then commits what waits. If one topic fails for good,

@@ -1,64 +1,85 @@
 //! `PUT /v1/directory`, `/v1/policy`, `/v1/prices`, `/v1/finance`: one version each, all or nothing. The
 //! collector asks for the admin key before these routes are reached.
 
-use crate::context::{ContextIntake, IntakeError};
-use axum::body::Bytes;
-use axum::extract::State;
+use crate::context::{Change, ContextIntake, IntakeError};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::put;
+use axum::routing::{MethodRouter, put};
 use axum::{Json, Router};
+use modellane_collector::Collector;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The routes.
-pub(crate) fn router(context: Arc<ContextIntake>) -> Router {
+/// What the routes need.
+#[derive(Clone)]
+struct Admin {
+    collector: Arc<Collector>,
+    context: Arc<ContextIntake>,
+}
+
+/// Reads a body as one part of the context.
+type Read = fn(&mut Change, &[u8]) -> Result<(), IntakeError>;
+
+/// The routes. Bodies come in like those of records: encodings and limits are the collector's.
+pub(crate) fn router(collector: Arc<Collector>, context: Arc<ContextIntake>) -> Router {
     Router::new()
-        .route("/v1/directory", put(directory))
-        .route("/v1/policy", put(policy))
-        .route("/v1/prices", put(prices))
-        .route("/v1/finance", put(finance))
-        .with_state(context)
+        .route("/v1/directory", route(|change, body| change.directory(body)))
+        .route("/v1/policy", route(policy))
+        .route("/v1/prices", route(|change, body| change.prices(body)))
+        .route("/v1/finance", route(|change, body| change.finance(body)))
+        .with_state(Admin { collector, context })
 }
 
-async fn directory(State(context): State<Arc<ContextIntake>>, body: Bytes) -> Response {
-    answer(context.put_directory(&body).await)
-}
-
-async fn prices(State(context): State<Arc<ContextIntake>>, body: Bytes) -> Response {
-    answer(context.put_prices(&body).await)
-}
-
-async fn finance(State(context): State<Arc<ContextIntake>>, body: Bytes) -> Response {
-    answer(context.put_finance(&body).await)
+fn route(read: Read) -> MethodRouter<Admin> {
+    put(move |State(admin): State<Admin>, request: Request| async move { admin.take(request, read).await })
+        .fallback(|| async {
+            failure(StatusCode::METHOD_NOT_ALLOWED, "a version of the context comes by PUT")
+        })
 }
 
 /// A bundle is a JSON object of file names and their texts.
-async fn policy(State(context): State<Arc<ContextIntake>>, body: Bytes) -> Response {
-    let Ok(files) = serde_json::from_slice::<BTreeMap<String, String>>(&body) else {
-        let error = "a bundle is one JSON object: file name to text, with bundle.yaml, catalogue.csv, \
-                     rules.cedar and tests.yaml";
-        return (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response();
-    };
-    let files = files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
-    answer(context.put_policy(&files).await)
+fn policy(change: &mut Change, body: &[u8]) -> Result<(), IntakeError> {
+    let files: BTreeMap<String, String> = serde_json::from_slice(body).map_err(|_| {
+        IntakeError::Unreadable(
+            "a bundle is one JSON object: file name to text, with bundle.yaml, catalogue.csv, rules.cedar \
+             and tests.yaml",
+        )
+    })?;
+    change.policy(&files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect())
 }
 
-fn answer(result: Result<(), IntakeError>) -> Response {
-    match result {
-        Ok(()) => Json(json!({ "accepted": true })).into_response(),
-        Err(IntakeError::Invalid(error)) => {
-            let problems: Vec<String> = match error.problems() {
-                [] => vec![error.to_string()],
-                problems => problems.iter().map(ToString::to_string).collect(),
-            };
-            (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "problems": problems }))).into_response()
-        }
-        Err(IntakeError::Unavailable(error)) => {
-            tracing::error!(%error, "a context version was not stored");
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": "not stored; try again" })))
-                .into_response()
+impl Admin {
+    async fn take(&self, request: Request, read: Read) -> Response {
+        let (body, _in_flight) = match self.collector.receive(request).await {
+            Ok(received) => received,
+            Err(refused) => return refused,
+        };
+        match self.change(&body, read).await {
+            Ok(()) => Json(json!({ "accepted": true })).into_response(),
+            Err(IntakeError::Unreadable(error)) => failure(StatusCode::BAD_REQUEST, error),
+            Err(IntakeError::Invalid(error)) => {
+                let problems: Vec<String> = match error.problems() {
+                    [] => vec![error.to_string()],
+                    problems => problems.iter().map(ToString::to_string).collect(),
+                };
+                (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "problems": problems }))).into_response()
+            }
+            Err(IntakeError::Unavailable(error)) => {
+                tracing::error!(%error, "a context version was not stored");
+                failure(StatusCode::SERVICE_UNAVAILABLE, "not stored; try again")
+            }
         }
     }
+
+    async fn change(&self, body: &[u8], read: Read) -> Result<(), IntakeError> {
+        let mut change = self.context.change()?;
+        read(&mut change, body)?;
+        self.context.take(change).await
+    }
+}
+
+fn failure(status: StatusCode, error: &str) -> Response {
+    (status, Json(json!({ "error": error }))).into_response()
 }

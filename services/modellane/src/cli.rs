@@ -1,11 +1,15 @@
 //! What users type.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use modellane_event::{Date, UtcTime};
+use modellane_query::REPORTS;
 use std::path::PathBuf;
 
-/// AI coding governance without prompts: usage evidence against declared intent, as SQL.
+/// Which AI coding tools and models are used, whether their use follows guidance, and what it costs.
 #[derive(Debug, Parser)]
-#[command(name = "modellane", version, about, max_term_width = 100)]
+#[command(name = "modellane", version, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Configuration file (TOML). `MODELLANE__SECTION__KEY` in the environment overrides it.
     #[arg(long, global = true, value_name = "FILE")]
@@ -90,6 +94,7 @@ pub(crate) struct Demo {
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// Source of the files, such as `litellm.spend_logs`; `modellane sources` lists them.
+    #[arg(value_parser = crate::sources::sendable)]
     pub(crate) source: String,
     /// Exported files, pages of one fetch together; gzip and zstd are unpacked.
     #[arg(required = true, value_name = "FILE")]
@@ -98,8 +103,8 @@ pub(crate) struct Import {
     #[arg(long)]
     pub(crate) complete: bool,
     /// When the files were fetched, where they do not say so themselves (RFC 3339; default: now).
-    #[arg(long, value_name = "TIME")]
-    pub(crate) observed_at: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) observed_at: Option<UtcTime>,
     /// Data directory of the instance.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -123,20 +128,21 @@ pub(crate) struct Sources {
 
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// Which report, such as `spend`.
+    /// Which report.
+    #[arg(value_parser = PossibleValuesParser::new(REPORTS.map(|report| report.name)))]
     pub(crate) name: String,
     /// First day, as `YYYY-MM-DD`.
-    #[arg(long, value_name = "DATE")]
-    pub(crate) from: Option<String>,
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub(crate) from: Option<Date>,
     /// Day after the last, as `YYYY-MM-DD`.
-    #[arg(long, value_name = "DATE")]
-    pub(crate) to: Option<String>,
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub(crate) to: Option<Date>,
     /// Only this team.
     #[arg(long)]
     pub(crate) team: Option<String>,
     /// As it was known at that time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
-    pub(crate) as_of: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) as_of: Option<UtcTime>,
     /// Data directory of the instance.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -158,4 +164,64 @@ pub(crate) enum Policy {
 pub(crate) enum ConfigCommand {
     /// Reads the configuration and says what is wrong with it.
     Check,
+    /// Creates the lake key of a new installation, once; every service gets the same file as `lake.key_file`.
+    Key {
+        /// File to create; one that exists is left alone.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+impl Cli {
+    /// What is wrong with arguments together, each of which is right alone.
+    pub(crate) fn check(&self) -> Result<(), clap::Error> {
+        if let Command::Report(Report { from: Some(from), to: Some(to), .. }) = &self.command
+            && from >= to
+        {
+            let message = "--to must be a day after --from; it is exclusive";
+            return Err(Self::command().error(ErrorKind::ValueValidation, message));
+        }
+        Ok(())
+    }
+}
+
+fn day(text: &str) -> Result<Date, &'static str> {
+    Date::parse(text).map_err(|_| "not a day; write it as 2026-11-01")
+}
+
+fn time(text: &str) -> Result<UtcTime, &'static str> {
+    UtcTime::parse(text).map_err(|_| "not a time; write it as 2026-11-10T00:00:00Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_says_what_the_product_is_for() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(about.starts_with("Which AI coding tools"), "{about}");
+    }
+
+    #[test]
+    fn wrong_values_are_wrong_usage() {
+        let parse = |args: &[&str]| {
+            let words = ["modellane"].iter().chain(args);
+            Cli::try_parse_from(words).and_then(|cli| cli.check())
+        };
+        assert!(parse(&["report", "spend", "--from", "2026-11-01", "--to", "2026-11-02"]).is_ok());
+        for wrong in [
+            &["report", "nonsense"][..],
+            &["report", "spend", "--from", "yesterday"],
+            &["report", "spend", "--as-of", "2026-11-01"],
+            &["report", "spend", "--from", "2026-11-02", "--to", "2026-11-02"],
+            &["import", "nonsense", "x.json"],
+            &["import", "claude_code.otel", "x.json"],
+            &["import", "otlp", "x.json", "--observed-at", "now"],
+        ] {
+            assert_eq!(parse(wrong).map_err(|error| error.exit_code()), Err(2), "{wrong:?}");
+        }
+    }
 }

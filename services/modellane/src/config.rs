@@ -1,14 +1,17 @@
 //! The whole configuration: one section a service.
 
+use anyhow::{Result, bail};
 use modellane_collector::CollectorConfig;
-use modellane_kafka::KafkaConfig;
-use modellane_lake::LakeConfig;
+use modellane_kafka::{AssignedConsumer, KafkaConfig};
+use modellane_lake::{Lake, LakeConfig};
 use modellane_processor::ProcessorConfig;
 use modellane_query::QueryConfig;
-use modellane_runtime::DataDir;
-use modellane_sink::SinkConfig;
+use modellane_runtime::{DataDir, Metrics, SystemClock};
+use modellane_sink::{Sink, SinkConfig, SinkError};
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Everything that can be set. Unknown keys are errors.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -16,8 +19,7 @@ use std::path::PathBuf;
 pub(crate) struct AppConfig {
     pub(crate) data: DataConfig,
     pub(crate) kafka: KafkaConfig,
-    /// Absent: the directory `lake` under the data directory.
-    pub(crate) lake: Option<LakeConfig>,
+    pub(crate) lake: LakeSection,
     pub(crate) collector: CollectorConfig,
     pub(crate) processor: ProcessorConfig,
     pub(crate) sink: SinkConfig,
@@ -42,6 +44,20 @@ impl Default for DataConfig {
     }
 }
 
+/// Where the lake is, and the key that its ids are made with.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LakeSection {
+    /// A directory, or a URL such as `s3://bucket/lake`. Absent: the directory `lake` under the data
+    /// directory.
+    pub(crate) url: Option<String>,
+    /// Options of the store in the spelling of the `object_store` crate, such as `aws_region`.
+    pub(crate) options: BTreeMap<String, String>,
+    /// File of the lake key, the same one for all services. Absent: `secrets/lake.key` under the data
+    /// directory.
+    pub(crate) key_file: Option<PathBuf>,
+}
+
 impl AppConfig {
     /// Another data directory than the configured one, if the command names it. With none of either, a demo
     /// that is running counts: whoever tries the product out need not name its directory.
@@ -57,6 +73,83 @@ impl AppConfig {
             None => {}
         }
     }
+
+    /// The lake: its URL, or the directory `lake` of the data directory.
+    pub(crate) fn lake(&self) -> LakeConfig {
+        match &self.lake.url {
+            Some(url) => LakeConfig { url: url.clone(), options: self.lake.options.clone() },
+            None => LakeConfig::directory(&self.data.dir.join("lake")),
+        }
+    }
+
+    /// Whether the lake is a directory of this machine, and which.
+    pub(crate) fn lake_dir(&self) -> Option<PathBuf> {
+        let url = self.lake().url;
+        match url.strip_prefix("file://") {
+            Some(path) => Some(path.into()),
+            None => (!url.contains("://")).then(|| url.into()),
+        }
+    }
+
+    /// File of the lake key.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.lake.key_file.clone().unwrap_or_else(|| secrets(&self.data.dir).join("lake.key"))
+    }
+
+    /// File of the store of persons.
+    pub(crate) fn persons_file(&self) -> PathBuf {
+        secrets(&self.data.dir).join("persons.json")
+    }
+
+    /// Finds everything that the services would refuse at their start. Writes nothing and asks nobody.
+    pub(crate) async fn check(&self) -> Result<()> {
+        let problems: Vec<String> = [
+            self.collector.validate().err().map(|error| error.to_string()),
+            self.query.check().err().map(|error| error.to_string()),
+            self.kafka_problem(),
+            self.lake_problem(),
+            self.sink_problem().await,
+            (self.data.partitions < 1).then(|| "data.partitions must be at least 1".to_owned()),
+            (self.processor.batch_size == 0).then(|| "processor.batch_size must be at least 1".to_owned()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !problems.is_empty() {
+            bail!("the configuration cannot be used: {}", problems.join("; "));
+        }
+        Ok(())
+    }
+
+    /// A client is made and thrown away: the library finds wrong settings and unreadable certificates itself.
+    fn kafka_problem(&self) -> Option<String> {
+        self.kafka.bootstrap.as_ref()?;
+        AssignedConsumer::new(&self.kafka).err().map(|error| error.to_string())
+    }
+
+    fn lake_problem(&self) -> Option<String> {
+        match &self.lake.url {
+            None if self.lake.options.is_empty() => None,
+            None => Some("lake.options belong to a lake.url; set it as well".to_owned()),
+            // Opening a directory would create it; opening a remote store does nothing yet.
+            Some(_) if self.lake_dir().is_some() => None,
+            Some(_) => Lake::open(&self.lake()).err().map(|error| error.to_string()),
+        }
+    }
+
+    /// The sink knows its limits and says so when it opens a lake, here one in memory.
+    async fn sink_problem(&self) -> Option<String> {
+        let memory = LakeConfig { url: "memory:///".to_owned(), options: BTreeMap::new() };
+        let lake = Lake::open(&memory).ok()?;
+        match Sink::open(&lake, self.sink.clone(), Arc::new(SystemClock), Metrics::new()).await {
+            Err(SinkError::Config(problem)) => Some(problem),
+            _ => None,
+        }
+    }
+}
+
+fn secrets(data_dir: &Path) -> PathBuf {
+    data_dir.join("secrets")
 }
 
 /// Where a demo without `--data-dir` keeps what it loads.
@@ -64,4 +157,43 @@ pub(crate) fn demo_dir() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     cache.or_else(home).unwrap_or_else(std::env::temp_dir).join("modellane/demo")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_defaults_can_be_used() {
+        AppConfig::default().check().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn every_section_is_checked_and_all_problems_are_said() {
+        let mut config = AppConfig::default();
+        config.collector.listen = "0.0.0.0:8600".parse().unwrap();
+        config.query.refresh_s = 0;
+        config.sink.commit_interval_ms = 0;
+        config.kafka.bootstrap = Some("kafka:9092".to_owned());
+        config.kafka.sasl_username = Some("modellane".to_owned());
+        config.lake.options.insert("aws_region".to_owned(), "eu-central-1".to_owned());
+        config.data.partitions = 0;
+        config.processor.batch_size = 0;
+        let message = config.check().await.unwrap_err().to_string();
+        for section in
+            ["loopback", "refresh_s", "commit_interval_ms", "sasl", "lake.url", "partitions", "batch_size"]
+        {
+            assert!(message.contains(section), "{section}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_lake_on_this_machine_is_told_from_a_remote_one() {
+        let mut config = AppConfig::default();
+        assert_eq!(config.lake_dir(), Some("modellane-data/lake".into()));
+        config.lake.url = Some("file:///srv/lake".to_owned());
+        assert_eq!(config.lake_dir(), Some("/srv/lake".into()));
+        config.lake.url = Some("s3://company/lake".to_owned());
+        assert_eq!(config.lake_dir(), None);
+    }
 }

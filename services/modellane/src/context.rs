@@ -3,26 +3,27 @@
 use anyhow::{Context as _, Result, anyhow};
 use modellane_event::{ContextKind, ContextPointer, Label, LakeKey, PersonId};
 use modellane_judge::{
-    Bundle, ContextError, ContextObject, PersonIds, PolicyObject, parse_directory, parse_finance,
-    parse_prices,
+    Bundle, ContextError, ContextObject, EncodedObject, PersonIds, PolicyObject, parse_directory,
+    parse_finance, parse_prices,
 };
 use modellane_kafka::{AssignedConsumer, KafkaConfig, Publisher, Topic};
 use modellane_lake::Lake;
 use modellane_runtime::{Clock, PersonStore};
 use modellane_schema::context_codec;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Takes context in, one version a call, all or nothing.
+/// Takes context in, one change a call, all or nothing.
 pub(crate) struct ContextIntake {
     lake: Arc<Lake>,
     publisher: Publisher,
     topic: String,
     key: LakeKey,
     clock: Arc<dyn Clock>,
-    persons: tokio::sync::Mutex<Persons>,
+    /// File of the store of persons.
+    persons: PathBuf,
     /// What holds now, so that the same content again makes no new version.
     current: tokio::sync::Mutex<Current>,
 }
@@ -57,13 +58,57 @@ impl PersonIds for Persons {
     }
 }
 
+/// Context that was read and found sound. Nothing of it holds before [`ContextIntake::take`]; dropping it
+/// leaves no trace.
+pub(crate) struct Change {
+    key: LakeKey,
+    persons: Persons,
+    objects: Vec<EncodedObject>,
+}
+
+impl Change {
+    /// Reads `directory.yaml`. Names go into the store of persons and nowhere else.
+    pub(crate) fn directory(&mut self, bytes: &[u8]) -> Result<(), IntakeError> {
+        let parsed = parse_directory(bytes, &self.key, &mut self.persons)?;
+        for person in &parsed.persons {
+            if let Some(name) = &person.name {
+                self.persons.0.set_name(&person.clear_id, name);
+            }
+        }
+        self.add(ContextObject::Directory(parsed.object))
+    }
+
+    /// Reads a guidance bundle, file name to content. A bundle whose tests fail is refused.
+    pub(crate) fn policy(&mut self, files: &BTreeMap<String, Vec<u8>>) -> Result<(), IntakeError> {
+        let object = PolicyObject::from_files(files)?;
+        Bundle::compile(&object)?;
+        self.add(ContextObject::Policy(object))
+    }
+
+    /// Reads `prices.yaml`.
+    pub(crate) fn prices(&mut self, bytes: &[u8]) -> Result<(), IntakeError> {
+        self.add(ContextObject::Prices(parse_prices(bytes)?))
+    }
+
+    /// Reads `finance.yaml`.
+    pub(crate) fn finance(&mut self, bytes: &[u8]) -> Result<(), IntakeError> {
+        let object = parse_finance(bytes, &mut self.persons)?;
+        self.add(ContextObject::Finance(object))
+    }
+
+    fn add(&mut self, object: ContextObject) -> Result<(), IntakeError> {
+        self.objects.push(object.encode()?);
+        Ok(())
+    }
+}
+
 impl ContextIntake {
-    /// Opens the store of persons and reads what was announced so far.
+    /// Reads what was announced so far.
     pub(crate) async fn open(
         lake: Arc<Lake>,
         kafka: &KafkaConfig,
         key: LakeKey,
-        persons: &Path,
+        persons: PathBuf,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let topic = Topic::Context.name(&kafka.topic_prefix);
@@ -74,66 +119,44 @@ impl ContextIntake {
             topic,
             key,
             clock,
-            persons: tokio::sync::Mutex::new(Persons(PersonStore::open(persons)?)),
+            persons,
         })
     }
 
-    /// Takes `directory.yaml`. Names go into the store of persons and nowhere else.
-    pub(crate) async fn put_directory(&self, bytes: &[u8]) -> Result<(), IntakeError> {
-        let mut persons = self.persons.lock().await;
-        let parsed = parse_directory(bytes, &self.key, &mut *persons)?;
-        for person in &parsed.persons {
-            if let Some(name) = &person.name {
-                persons.0.set_name(&person.clear_id, name);
-            }
-        }
-        // Before the pointer: a surrogate that is used must never be drawn again.
+    /// Begins a change. The store of persons stays locked until the change is taken or dropped, so nothing is
+    /// waited for in between.
+    pub(crate) fn change(&self) -> Result<Change, IntakeError> {
+        let persons = PersonStore::open(&self.persons).map_err(anyhow::Error::from)?;
+        Ok(Change { key: self.key.clone(), persons: Persons(persons), objects: Vec::new() })
+    }
+
+    /// Stores what is new of a change and then announces it.
+    pub(crate) async fn take(&self, change: Change) -> Result<(), IntakeError> {
+        let Change { persons, mut objects, .. } = change;
+        // Before the pointers: a surrogate that is used must never be drawn again.
         persons.0.save().map_err(anyhow::Error::from)?;
-        drop(persons);
-        self.announce(ContextObject::Directory(parsed.object)).await
-    }
-
-    /// Takes a guidance bundle, file name to content. A bundle whose tests fail is refused.
-    pub(crate) async fn put_policy(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<(), IntakeError> {
-        let object = PolicyObject::from_files(files)?;
-        Bundle::compile(&object)?;
-        self.announce(ContextObject::Policy(object)).await
-    }
-
-    /// Takes `prices.yaml`.
-    pub(crate) async fn put_prices(&self, bytes: &[u8]) -> Result<(), IntakeError> {
-        self.announce(ContextObject::Prices(parse_prices(bytes)?)).await
-    }
-
-    /// Takes `finance.yaml`.
-    pub(crate) async fn put_finance(&self, bytes: &[u8]) -> Result<(), IntakeError> {
-        let mut persons = self.persons.lock().await;
-        let object = parse_finance(bytes, &mut *persons)?;
-        persons.0.save().map_err(anyhow::Error::from)?;
-        drop(persons);
-        self.announce(ContextObject::Finance(object)).await
-    }
-
-    async fn announce(&self, object: ContextObject) -> Result<(), IntakeError> {
-        let encoded = object.encode()?;
         let mut current = self.current.lock().await;
-        if current.has(encoded.kind, &encoded.hash) {
-            return Ok(());
+        objects.retain(|object| !current.has(object.kind, &object.hash));
+        for object in &objects {
+            self.lake.put_context(object.bytes.clone().into()).await.map_err(anyhow::Error::from)?;
         }
-        self.lake.put_context(encoded.bytes.into()).await.map_err(anyhow::Error::from)?;
+        for object in objects {
+            self.announce(&object).await?;
+            current.add(object.kind, object.hash);
+        }
+        Ok(())
+    }
+
+    async fn announce(&self, object: &EncodedObject) -> Result<()> {
         let pointer = ContextPointer {
-            kind: encoded.kind,
-            hash: encoded.hash.clone(),
+            kind: object.kind,
+            hash: object.hash.clone(),
             effective: None,
             recorded_at: self.clock.now(),
         };
         let mut payload = Vec::new();
-        context_codec().encode(&pointer, &mut payload).map_err(anyhow::Error::from)?;
-        self.publisher
-            .publish(&self.topic, encoded.kind.as_str().as_bytes(), &payload)
-            .await
-            .map_err(anyhow::Error::from)?;
-        current.add(encoded.kind, encoded.hash);
+        context_codec().encode(&pointer, &mut payload)?;
+        self.publisher.publish(&self.topic, object.kind.as_str().as_bytes(), &payload).await?;
         Ok(())
     }
 }
@@ -141,6 +164,9 @@ impl ContextIntake {
 /// Why a version was not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IntakeError {
+    /// What was sent is not even of the right form.
+    #[error("{0}")]
+    Unreadable(&'static str),
     /// Its author has to mend it.
     #[error(transparent)]
     Invalid(#[from] ContextError),

@@ -3,17 +3,19 @@
 use crate::cli::Import;
 use crate::config::AppConfig;
 use crate::org::Loaded;
-use crate::progress;
+use crate::ready::ready;
 use crate::stack::{Base, Roles, Stack};
-use anyhow::{Context, Result, anyhow};
+use crate::{out, progress};
+use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 use modellane_collector::intents::read_intents;
-use modellane_collector::{Batch, ImportOptions, ImportSummary, KafkaPublish, Publish};
+use modellane_collector::{Batch, ImportOptions, ImportSummary, IndexedRejection, KafkaPublish, Publish};
 use modellane_event::{IntentOrigin, LakeKey, UtcTime};
-use modellane_kafka::Publisher;
-use modellane_runtime::{Clock, DataDir, Shutdown};
+use modellane_kafka::{KafkaError, Publisher};
+use modellane_runtime::{Clock, DataDir, Instance, Metrics, Shutdown, SystemClock, random_bytes};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// Files of one fetch.
@@ -36,37 +38,45 @@ impl Delivery {
 /// Takes files in through the collector's path.
 pub(crate) struct Importer {
     importer: modellane_collector::Importer,
-    publish: Arc<KafkaPublish>,
+    publish: Arc<dyn Publish>,
     key: LakeKey,
     clock: Arc<dyn Clock>,
+    dry_run: bool,
 }
 
 impl Importer {
-    pub(crate) fn new(base: &Base) -> Result<Self> {
+    /// Sends to the broker.
+    pub(crate) async fn new(base: &Base) -> Result<Self> {
         let publish = Arc::new(KafkaPublish::new(Publisher::new(&base.kafka)?, &base.kafka.topic_prefix));
-        Ok(Self {
-            importer: modellane_collector::Importer::new(
-                base.key.clone(),
-                Arc::clone(&publish) as Arc<dyn Publish>,
-                base.metrics.clone(),
-            ),
-            publish,
-            key: base.key.clone(),
-            clock: Arc::clone(&base.clock),
-        })
+        let key = base.key().await?.clone();
+        Ok(Self::on(publish, key, Arc::clone(&base.clock), base.metrics.clone(), false))
+    }
+
+    /// Reads and counts. The ids that it makes go nowhere, so any key will do, and neither broker nor lake is
+    /// needed.
+    fn dry() -> Self {
+        let key = LakeKey::new(random_bytes());
+        Self::on(Arc::new(Nowhere), key, Arc::new(SystemClock), Metrics::new(), true)
+    }
+
+    fn on(
+        publish: Arc<dyn Publish>,
+        key: LakeKey,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+        dry_run: bool,
+    ) -> Self {
+        let importer = modellane_collector::Importer::new(key.clone(), Arc::clone(&publish), metrics);
+        Self { importer, publish, key, clock, dry_run }
     }
 
     /// Imports a delivery, moving the bar by what it reads.
     pub(crate) async fn import(&self, delivery: &Delivery, bar: &ProgressBar) -> Result<Summary> {
-        self.take(delivery, false, bar).await
-    }
-
-    async fn take(&self, delivery: &Delivery, dry_run: bool, bar: &ProgressBar) -> Result<Summary> {
         let options = ImportOptions {
             observed_at: delivery.observed_at,
             recorded_at: self.clock.now(),
             complete: delivery.complete,
-            dry_run,
+            dry_run: self.dry_run,
         };
         let start = bar.position();
         let advance = |progress: modellane_collector::Progress| bar.set_position(start + progress.done);
@@ -74,10 +84,9 @@ impl Importer {
         Ok(Summary::of(&summary))
     }
 
-    /// Takes in a file of intents.
-    pub(crate) async fn intents(&self, path: &Path) -> Result<Summary> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let declared = read_intents(&bytes, &self.key, self.clock.now(), IntentOrigin::File);
+    /// Takes in the content of a file of intents.
+    pub(crate) async fn intents(&self, path: &Path, bytes: &[u8]) -> Result<Summary> {
+        let declared = read_intents(bytes, &self.key, self.clock.now(), IntentOrigin::File);
         let mut batch = Batch::default();
         for intent in &declared.intents {
             batch.push_intent(intent)?;
@@ -85,10 +94,35 @@ impl Importer {
         self.publish.publish(&batch).await?;
         let mut summary = Summary { accepted: declared.intents.len() as u64, ..Summary::default() };
         for rejected in &declared.rejected {
-            summary.reject(path, rejected.index, &rejected.rejection);
+            summary.reject(path, rejected);
         }
         summary.rejected = declared.rejected.len() as u64;
         Ok(summary)
+    }
+
+    async fn take(&self, args: &Import) -> Result<Summary> {
+        let delivery = Delivery {
+            source: args.source.clone(),
+            files: args.files.clone(),
+            observed_at: args.observed_at.unwrap_or_else(|| self.clock.now()),
+            complete: args.complete,
+        };
+        let bar = progress::bytes(delivery.bytes());
+        let summary = self.import(&delivery, &bar).await;
+        bar.finish_and_clear();
+        summary
+    }
+}
+
+/// Where the events of a dry run go.
+struct Nowhere;
+
+impl Publish for Nowhere {
+    fn publish<'a>(
+        &'a self,
+        _: &'a Batch,
+    ) -> Pin<Box<dyn Future<Output = Result<(), KafkaError>> + Send + 'a>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 
@@ -100,6 +134,8 @@ pub(crate) struct Summary {
     pub(crate) rejected: u64,
     skipped: BTreeMap<&'static str, u64>,
     null_labels: BTreeMap<&'static str, u64>,
+    /// Whether no file held a single record of the source.
+    unreadable: bool,
     /// File, index and reason of the first rejections.
     remarks: Vec<String>,
 }
@@ -113,6 +149,9 @@ impl Summary {
             rejected: counts.rejected,
             skipped: counts.skipped.clone(),
             null_labels: counts.null_labels.clone(),
+            unreadable: counts.accepted == 0
+                && counts.skipped.is_empty()
+                && import.files.iter().all(|file| file.empty || file.counts.rejected > 0),
             remarks: Vec::new(),
         };
         for file in &import.files {
@@ -122,97 +161,120 @@ impl Summary {
             if let Some(source) = file.looks_like {
                 summary.remarks.push(format!("{}: looks like {source}", file.path.display()));
             }
+            if let Some(hint) = file.hint {
+                summary.remarks.push(format!("{}: {hint}", file.path.display()));
+            }
             for rejected in &file.first_rejections {
-                summary.reject(&file.path, rejected.index, &rejected.rejection);
+                summary.reject(&file.path, rejected);
             }
         }
         summary
     }
 
-    fn reject(&mut self, path: &Path, index: u64, rejection: &modellane_collector::Rejection) {
+    fn reject(&mut self, path: &Path, rejected: &IndexedRejection) {
+        let IndexedRejection { index, line, rejection } = rejected;
+        let line = line.map_or_else(String::new, |line| format!(", line {line}"));
         let field = rejection.field.map_or_else(String::new, |field| format!(" at {field}"));
         let reason = rejection.reason.as_str();
-        self.remarks.push(format!("{}: record {index}: {reason}{field}", path.display()));
+        self.remarks.push(format!("{}: record {index}{line}: {reason}{field}", path.display()));
     }
 
     /// Adds it to what a folder brought.
     pub(crate) fn add_to(self, source: &str, loaded: &mut Loaded) {
         loaded.accepted += if source == "intents" { 0 } else { self.accepted };
         loaded.rejected += self.rejected;
+        loaded.skipped += self.skipped.values().sum::<u64>();
         loaded.remarks.extend(self.remarks);
     }
 
-    fn print(&self) {
-        println!(
+    fn print(&self) -> Result<()> {
+        out::line(format_args!(
             "accepted {}, of these repeated {}; rejected {}",
             self.accepted, self.repeated, self.rejected
-        );
+        ))?;
         for (what, counts) in [("no usage", &self.skipped), ("set to null", &self.null_labels)] {
             let list: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
             if !list.is_empty() {
-                println!("{what}: {}", list.join(", "));
+                out::line(format_args!("{what}: {}", list.join(", ")))?;
             }
         }
         for remark in &self.remarks {
-            println!("  {remark}");
+            out::line(format_args!("  {remark}"))?;
         }
         let more = self.rejected.saturating_sub(self.remarks.len() as u64);
         if more > 0 && !self.remarks.is_empty() {
-            println!("  and {more} more; `select * from rejects` has them all");
+            out::line(format_args!("  and {more} more; `select * from rejects` has them all"))?;
         }
+        Ok(())
     }
 }
 
 /// Runs the command; returns how many records were rejected.
 pub(crate) async fn run(mut config: AppConfig, args: Import) -> Result<u64> {
     config.use_data_dir(args.data_dir.clone());
-    let running = DataDir::running(&config.data.dir);
-    if running.is_some() || config.kafka.bootstrap.is_some() {
-        let base = match &running {
-            Some(instance) => Base::client(config, instance).await?,
-            None => Base::member(config).await?,
-        };
-        let summary = import(&base, &args).await?;
-        summary.print();
-        if !args.dry_run {
-            println!("acknowledged; it is in the lake after the sink's next commit");
-        }
-        return Ok(summary.rejected);
+    let summary = if args.dry_run {
+        let summary = Importer::dry().take(&args).await?;
+        summary.print()?;
+        out::line("a dry run: nothing was sent")?;
+        summary
+    } else {
+        send(config, &args).await?
+    };
+    if summary.unreadable {
+        bail!(
+            "none of the files holds a record of {} that can be read; check the name of the source and the \
+             files",
+            args.source
+        );
     }
-    let shutdown = Shutdown::new();
-    shutdown.on_signal()?;
-    config.sink.spacing_per_day_ms = 0;
-    let stack = Stack::start(Base::own(config).await?, Roles::INGEST, shutdown).await?;
-    let imported = import_and_settle(&stack, &args).await;
-    let stopped = stack.stop().await;
-    let summary = imported?;
-    stopped?;
-    summary.print();
     Ok(summary.rejected)
 }
 
-async fn import_and_settle(stack: &Stack, args: &Import) -> Result<Summary> {
-    let summary = import(&stack.base, args).await?;
-    if !args.dry_run {
-        stack.flow()?.settle().await?;
+async fn send(config: AppConfig, args: &Import) -> Result<Summary> {
+    config.check().await?;
+    let dir = config.data.dir.display().to_string();
+    let base = match (config.kafka.bootstrap.clone(), DataDir::running(&config.data.dir)) {
+        (Some(bootstrap), _) => {
+            out::line(format_args!("The files go to the Kafka cluster at {bootstrap}"))?;
+            Base::member(config, Roles::INGEST).await?
+        }
+        (None, Some(instance)) => {
+            let Instance { pid, collector, .. } = &instance;
+            out::line(format_args!(
+                "The files go into the running instance in {dir} (process {pid}, collector {collector})"
+            ))?;
+            Base::client(config, &instance).await?
+        }
+        (None, None) => {
+            out::line(format_args!("No instance runs in {dir}; the files go into the lake there"))?;
+            return send_alone(config, args).await;
+        }
+    };
+    let summary = Importer::new(&base).await?.take(args).await?;
+    summary.print()?;
+    if summary.accepted > 0 {
+        out::line("acknowledged; it is in the lake after the sink's next commit")?;
     }
     Ok(summary)
 }
 
-async fn import(base: &Base, args: &Import) -> Result<Summary> {
-    let observed_at = match &args.observed_at {
-        Some(text) => UtcTime::parse(text)
-            .map_err(|_| anyhow!("--observed-at is no time; write it as 2026-11-10T00:00:00Z"))?,
-        None => base.clock.now(),
-    };
-    let delivery = Delivery {
-        source: args.source.clone(),
-        files: args.files.clone(),
-        observed_at,
-        complete: args.complete,
-    };
-    let bar = progress::bytes(delivery.bytes());
-    let summary = Importer::new(base)?.take(&delivery, args.dry_run, &bar).await;
-    bar.finish_and_clear();
-    summary
+/// Without an instance: broker, processor and sink run here until everything is in the lake.
+async fn send_alone(mut config: AppConfig, args: &Import) -> Result<Summary> {
+    let shutdown = Shutdown::new();
+    shutdown.on_signal()?;
+    config.sink.spacing_per_day_ms = 0;
+    ready(&config, Roles::INGEST).await?;
+    let stack = Stack::start(Base::own(config).await?, Roles::INGEST, shutdown).await?;
+    let imported = import_and_settle(&stack, args).await;
+    let stopped = stack.stop().await;
+    let summary = imported?;
+    stopped?;
+    summary.print()?;
+    Ok(summary)
+}
+
+async fn import_and_settle(stack: &Stack, args: &Import) -> Result<Summary> {
+    let summary = Importer::new(&stack.base).await?.take(args).await?;
+    stack.flow()?.settle().await?;
+    Ok(summary)
 }

@@ -28,14 +28,14 @@ impl Listening {
         let publish = KafkaPublish::new(Publisher::new(&base.kafka)?, &base.kafka.topic_prefix);
         let collector = Collector::new(
             config,
-            base.key.clone(),
+            base.key().await?.clone(),
             Arc::new(publish),
             Arc::clone(&base.clock),
             base.metrics.clone(),
         )?;
         let readiness = Readiness::new();
         let routes = router(Arc::clone(&collector))
-            .merge(admin_only(Arc::clone(&collector), admin::router(context)))
+            .merge(admin_only(Arc::clone(&collector), admin::router(Arc::clone(&collector), context)))
             .merge(health_router(readiness.clone(), base.metrics.clone()));
         let mut tasks = JoinSet::new();
         let address = serve("collector.listen", config.listen, routes, shutdown, &mut tasks).await?;

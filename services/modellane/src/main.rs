@@ -7,11 +7,14 @@ mod context;
 mod demo;
 mod flow;
 mod import;
+mod key;
 mod listen;
 mod objects;
 mod org;
+mod out;
 mod print;
 mod progress;
+mod ready;
 mod report;
 mod sample;
 mod sources;
@@ -19,6 +22,7 @@ mod stack;
 
 use crate::cli::{Cli, Command, ConfigCommand, LogStyle, Policy};
 use crate::config::AppConfig;
+use crate::ready::ready;
 use crate::stack::{Base, Roles, Stack};
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
@@ -32,6 +36,9 @@ const SOME_REJECTED: u8 = 3;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(error) = cli.check() {
+        error.exit();
+    }
     let format = match cli.log_format {
         LogStyle::Text => LogFormat::Text,
         LogStyle::Json => LogFormat::Json,
@@ -40,14 +47,14 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("modellane: the machine gives no threads: {error}");
+            out::complain(format_args!("the machine gives no threads: {error}"));
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(run(cli)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("modellane: {}", chain(&error));
+            out::complain(chain(&error));
             ExitCode::FAILURE
         }
     }
@@ -79,7 +86,11 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     let config = || load_config::<AppConfig>(cli.config.as_deref());
     match cli.command {
         Command::Demo(args) => demo::run(config()?, args).await?,
-        Command::All => serve(Base::own(config()?).await?, Roles::ALL).await?,
+        Command::All => {
+            let config = config()?;
+            ready(&config, Roles::ALL).await?;
+            serve(Base::own(config).await?, Roles::ALL).await?;
+        }
         Command::Collector => service(config()?, |roles| roles.collector = true).await?,
         Command::Processor => service(config()?, |roles| roles.processor = true).await?,
         Command::Sink => service(config()?, |roles| roles.sink = true).await?,
@@ -93,14 +104,14 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Sources(args) => sources::run(config()?, args).await?,
         Command::Report(args) => report::run(config()?, args).await?,
         Command::Policy(Policy::Check { dir }) => check_policy(&dir)?,
-        Command::Config(ConfigCommand::Check) => {
-            config()?;
-            println!("the configuration can be used");
-        }
+        Command::Config(ConfigCommand::Check) => check_config(&config()?).await?,
+        Command::Config(ConfigCommand::Key { out }) => key::create(&out)?,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "modellane", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "modellane", &mut script);
+            out::bytes(&script)?;
         }
-        Command::Version => println!("modellane {}", env!("CARGO_PKG_VERSION")),
+        Command::Version => out::line(format_args!("modellane {}", env!("CARGO_PKG_VERSION")))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -108,7 +119,8 @@ async fn run(cli: Cli) -> Result<ExitCode> {
 async fn service(config: AppConfig, choose: fn(&mut Roles)) -> Result<()> {
     let mut roles = Roles::NONE;
     choose(&mut roles);
-    serve(Base::member(config).await?, roles).await
+    ready(&config, roles).await?;
+    serve(Base::member(config, roles).await?, roles).await
 }
 
 async fn serve(base: Base, roles: Roles) -> Result<()> {
@@ -119,14 +131,24 @@ async fn serve(base: Base, roles: Roles) -> Result<()> {
     served.and(stack.stop().await)
 }
 
+async fn check_config(config: &AppConfig) -> Result<()> {
+    config.check().await?;
+    let key = config.key_file();
+    let key_is_needed = config.kafka.bootstrap.is_some() || config.lake.key_file.is_some();
+    if key_is_needed && !key.exists() {
+        // A host of sink or query alone needs none, so this is a remark.
+        out::line(format_args!("for collector, processor and import: {}", key::missing(&key)))?;
+    }
+    out::line("the configuration can be used")
+}
+
 fn check_policy(dir: &Path) -> Result<()> {
     let bundle = Bundle::compile(&PolicyObject::from_files(&context::read_bundle(dir)?)?)?;
-    println!(
+    out::line(format_args!(
         "{} {}: {} rules, {} combinations of facts, tests passed",
         bundle.id(),
         bundle.version(),
         bundle.rules().len(),
         bundle.vectors()
-    );
-    Ok(())
+    ))
 }

@@ -1,94 +1,73 @@
 //! Loads an organisation folder: context first, then intents, then exports in the order of their fetches.
 
-use crate::context::read_bundle;
+use crate::context::{Change, IntakeError, read_bundle};
 use crate::import::{Delivery, Importer};
-use crate::progress;
 use crate::stack::Stack;
+use crate::{progress, sources};
 use anyhow::{Context, Result, bail};
-use modellane_collector::connectors;
 use modellane_event::UtcTime;
 use std::path::{Path, PathBuf};
 
 /// What a folder brought.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
+    /// Records that were understood.
     pub(crate) accepted: u64,
     pub(crate) rejected: u64,
-    /// Lines for the reader: what was rejected or left out, and why.
+    /// Records that are no usage.
+    pub(crate) skipped: u64,
+    /// Lines for the reader: what is missing, what was rejected or left out, and why.
     pub(crate) remarks: Vec<String>,
+}
+
+impl Loaded {
+    /// Records that were read, whatever became of them.
+    pub(crate) fn read(&self) -> u64 {
+        self.accepted + self.rejected + self.skipped
+    }
+}
+
+/// Parts of a folder, and what their absence means.
+const PARTS: [(&str, &str); 5] = [
+    ("directory.yaml", "nobody is known, so every use stays unmatched"),
+    ("policy", "there is no guidance to follow or to drift from"),
+    ("prices.yaml", "there is no list cost, and no cost at all where a vendor states none"),
+    ("intents.ndjson", "use is compared with guidance alone"),
+    ("exports", "there is no use to report on"),
+];
+
+/// Whether the folder is one that can be loaded, before anything is started for it.
+pub(crate) fn find(dir: &Path) -> Result<()> {
+    if !dir.is_dir() {
+        bail!("{} is no folder; an organisation folder holds directory.yaml and exports/", dir.display());
+    }
+    if !dir.join("directory.yaml").is_file() && !dir.join("exports").is_dir() {
+        bail!(
+            "{} holds neither directory.yaml nor exports/, so it is no organisation folder; name the folder \
+             that holds them",
+            dir.display()
+        );
+    }
+    Ok(())
 }
 
 /// Loads the folder into a running stack.
 pub(crate) async fn load(stack: &Stack, dir: &Path) -> Result<Loaded> {
-    if !dir.is_dir() {
-        bail!("{} is no folder; an organisation folder holds directory.yaml and exports/", dir.display());
+    find(dir)?;
+    let context = stack.context.as_ref().context("the collector does not run in this process")?;
+    let folder = Folder::read(dir, context.change()?)?;
+    context.take(folder.change).await?;
+    let mut loaded = Loaded { remarks: folder.remarks, ..Loaded::default() };
+    let importer = Importer::new(&stack.base).await?;
+    if let Some((path, bytes)) = folder.intents {
+        importer.intents(&path, &bytes).await?.add_to("intents", &mut loaded);
     }
-    load_context(stack, dir).await?;
-    let mut loaded = Loaded::default();
-    let importer = Importer::new(&stack.base)?;
-    load_intents(&importer, dir, &mut loaded).await?;
-    load_exports(&importer, dir, &mut loaded).await?;
+    load_exports(&importer, folder.deliveries, &mut loaded).await?;
     Ok(loaded)
 }
 
-/// All problems of all files are found before anything is taken.
-async fn load_context(stack: &Stack, dir: &Path) -> Result<()> {
-    let context = &stack.context;
-    let mut problems = Vec::new();
-    for (name, kind) in
-        [("directory.yaml", Kind::Directory), ("prices.yaml", Kind::Prices), ("finance.yaml", Kind::Finance)]
-    {
-        let path = dir.join(name);
-        if !path.exists() {
-            continue;
-        }
-        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let put = match kind {
-            Kind::Directory => context.put_directory(&bytes).await,
-            Kind::Prices => context.put_prices(&bytes).await,
-            Kind::Finance => context.put_finance(&bytes).await,
-        };
-        problems.extend(put.err().map(|error| error.to_string()));
-    }
-    for bundle in sorted(&dir.join("policy"))?.into_iter().filter(|path| path.is_dir()) {
-        let put = context.put_policy(&read_bundle(&bundle)?).await;
-        problems.extend(put.err().map(|error| format!("{}:\n{error}", bundle.display())));
-    }
-    if !problems.is_empty() {
-        bail!("{} cannot be used as it is:\n{}", dir.display(), problems.join("\n"));
-    }
-    Ok(())
-}
-
-enum Kind {
-    Directory,
-    Prices,
-    Finance,
-}
-
-async fn load_intents(importer: &Importer, dir: &Path, loaded: &mut Loaded) -> Result<()> {
-    let path = dir.join("intents.ndjson");
-    if path.exists() {
-        let summary = importer.intents(&path).await?;
-        summary.add_to("intents", loaded);
-    }
-    Ok(())
-}
-
-async fn load_exports(importer: &Importer, dir: &Path, loaded: &mut Loaded) -> Result<()> {
-    let mut deliveries = Vec::new();
-    for folder in sorted(&dir.join("exports"))?.into_iter().filter(|path| path.is_dir()) {
-        let source = name_of(&folder);
-        if connectors::connector(&source).is_none() {
-            let why = connectors::refused(&source)
-                .map_or("no such source; `modellane sources` lists them", |r| r.reason);
-            loaded.remarks.push(format!("{}: left out: {why}", folder.display()));
-            continue;
-        }
-        deliveries.extend(fetches(&source, &folder)?);
-    }
-    let total = deliveries.iter().map(Delivery::bytes).sum();
-    let bar = progress::bytes(total);
+async fn load_exports(importer: &Importer, deliveries: Vec<Delivery>, loaded: &mut Loaded) -> Result<()> {
+    let bar = progress::bytes(deliveries.iter().map(Delivery::bytes).sum());
     for delivery in deliveries {
         bar.set_message(delivery.source.clone());
         let summary = importer.import(&delivery, &bar).await?;
@@ -96,6 +75,88 @@ async fn load_exports(importer: &Importer, dir: &Path, loaded: &mut Loaded) -> R
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// A folder whose every file was found, and whose context is sound. Nothing of it has been taken.
+struct Folder {
+    change: Change,
+    intents: Option<(PathBuf, Vec<u8>)>,
+    deliveries: Vec<Delivery>,
+    remarks: Vec<String>,
+}
+
+impl Folder {
+    /// All problems of all files are found before anything is taken.
+    fn read(dir: &Path, change: Change) -> Result<Self> {
+        let missing = PARTS.iter().filter(|(part, _)| !dir.join(part).exists());
+        let remarks = missing.map(|(part, meaning)| format!("no {part}: {meaning}")).collect();
+        let mut folder = Self { change, intents: None, deliveries: Vec::new(), remarks };
+        let mut problems = Vec::new();
+        folder.read_file(dir, "directory.yaml", Change::directory, &mut problems);
+        folder.read_file(dir, "prices.yaml", Change::prices, &mut problems);
+        folder.read_file(dir, "finance.yaml", Change::finance, &mut problems);
+        for bundle in folders(&dir.join("policy"), &mut problems) {
+            problems.extend(folder.read_bundle(&bundle).err());
+        }
+        let intents = dir.join("intents.ndjson");
+        if intents.exists() {
+            folder.intents = contents(&intents, &mut problems).map(|bytes| (intents, bytes));
+        }
+        for source in folders(&dir.join("exports"), &mut problems) {
+            problems.extend(folder.find_exports(&source).err().map(|error| format!("{error:#}")));
+        }
+        if !problems.is_empty() {
+            bail!(
+                "{} cannot be used as it is; nothing of it was taken:\n{}",
+                dir.display(),
+                problems.join("\n")
+            );
+        }
+        Ok(folder)
+    }
+
+    fn read_file(
+        &mut self,
+        dir: &Path,
+        name: &str,
+        read: fn(&mut Change, &[u8]) -> Result<(), IntakeError>,
+        problems: &mut Vec<String>,
+    ) {
+        let path = dir.join(name);
+        if path.exists()
+            && let Some(bytes) = contents(&path, problems)
+        {
+            problems.extend(read(&mut self.change, &bytes).err().map(|error| error.to_string()));
+        }
+    }
+
+    fn read_bundle(&mut self, dir: &Path) -> Result<(), String> {
+        let files = read_bundle(dir).map_err(|error| format!("{error:#}"))?;
+        self.change.policy(&files).map_err(|error| format!("{}:\n{error}", dir.display()))
+    }
+
+    fn find_exports(&mut self, folder: &Path) -> Result<()> {
+        match sources::sendable(&name_of(folder)) {
+            Ok(source) => self.deliveries.extend(fetches(&source, folder)?),
+            Err(why) => self.remarks.push(format!("{}: left out: {why}", folder.display())),
+        }
+        Ok(())
+    }
+}
+
+fn contents(path: &Path, problems: &mut Vec<String>) -> Option<Vec<u8>> {
+    std::fs::read(path)
+        .map_err(|error| problems.push(format!("cannot read {}: {error}", path.display())))
+        .ok()
+}
+
+fn folders(dir: &Path, problems: &mut Vec<String>) -> Vec<PathBuf> {
+    let mut found = sorted(dir).unwrap_or_else(|error| {
+        problems.push(format!("{error:#}"));
+        Vec::new()
+    });
+    found.retain(|path| path.is_dir());
+    found
 }
 
 /// The files of a source as fetches: names sort by fetch time. A name that begins with a time, as
@@ -157,6 +218,14 @@ fn name_of(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_without_directory_and_exports_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(find(dir.path()).unwrap_err().to_string().contains("exports/"));
+        std::fs::create_dir(dir.path().join("exports")).unwrap();
+        assert!(find(dir.path()).is_ok());
+    }
 
     #[test]
     fn names_state_times_and_pages() {

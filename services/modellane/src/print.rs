@@ -80,14 +80,13 @@ impl Rows {
     }
 
     /// Comma-separated values with a header; an absent value is empty.
-    pub(crate) fn csv(&self, out: &mut impl std::io::Write) -> Result<()> {
-        let mut writer = csv::Writer::from_writer(out);
+    pub(crate) fn csv(&self) -> Result<Vec<u8>> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(&self.columns)?;
         for row in &self.rows {
             writer.write_record(row.iter().map(|cell| cell.as_deref().unwrap_or("")))?;
         }
-        writer.flush()?;
-        Ok(())
+        Ok(writer.into_inner()?)
     }
 
     /// One object a row; numbers stay text so that no reader rounds them.

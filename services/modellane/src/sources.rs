@@ -2,21 +2,40 @@
 
 use crate::cli::{Sources, TableFormat};
 use crate::config::AppConfig;
+use crate::out;
 use crate::print::Rows;
 use crate::report::open_query;
 use anyhow::Result;
 use modellane_collector::SourceSpec;
 use modellane_collector::connectors::{self, otlp};
 use modellane_query::{Query, ReportParams};
+use std::collections::BTreeMap;
 
-/// Every feed that rows can come from, in the order of the list.
-pub(crate) fn specs() -> impl Iterator<Item = &'static SourceSpec> {
-    connectors::specs().filter(|spec| spec.name != otlp::SPEC.name).chain(otlp::FEEDS.iter())
+/// Every feed that rows can come from with the name under which its records are sent, in the order of the
+/// list.
+fn feeds() -> impl Iterator<Item = (&'static SourceSpec, &'static str)> {
+    let own = connectors::specs().filter(|spec| spec.name != otlp::SPEC.name).map(|spec| (spec, spec.name));
+    own.chain(otlp::FEEDS.iter().map(|feed| (feed, otlp::SPEC.name)))
 }
 
-/// Their names.
+/// Names of the feeds.
 pub(crate) fn names() -> Vec<String> {
-    specs().map(|spec| spec.name.to_owned()).collect()
+    feeds().map(|(spec, _)| spec.name.to_owned()).collect()
+}
+
+/// The name if records can be sent under it; otherwise what to do instead.
+pub(crate) fn sendable(name: &str) -> Result<String, String> {
+    if connectors::connector(name).is_some() {
+        return Ok(name.to_owned());
+    }
+    if feeds().any(|(spec, _)| spec.name == name) {
+        return Err(format!("a feed that is told from telemetry; send it as {}", otlp::SPEC.name));
+    }
+    if let Some(refused) = connectors::refused(name) {
+        return Err(format!("never taken in: {}", refused.reason));
+    }
+    let known: Vec<&str> = connectors::specs().map(|spec| spec.name).collect();
+    Err(format!("no such source; known are {}", known.join(", ")))
 }
 
 /// Prints the list.
@@ -24,10 +43,9 @@ pub(crate) async fn run(config: AppConfig, args: Sources) -> Result<()> {
     let query = open_query(config, args.data_dir).await?;
     let rows = table(&query).await?;
     match args.format {
-        TableFormat::Table => println!("{}", rows.table(usize::MAX)),
-        TableFormat::Json => println!("{:#}", rows.json()),
+        TableFormat::Table => out::line(rows.table(usize::MAX)),
+        TableFormat::Json => out::line(format_args!("{:#}", rows.json())),
     }
-    Ok(())
 }
 
 /// What each source is, beside what `freshness` says of it.
@@ -41,10 +59,30 @@ pub(crate) async fn table(query: &Query) -> Result<Rows> {
         "fetch_lag_p50_s",
         "rejects",
     ]);
-    let described = specs()
-        .map(|spec| (spec.name, [spec.grain, spec.cost, spec.identity, spec.natural_key, spec.restatement]));
-    let described: std::collections::BTreeMap<_, _> = described.collect();
-    Ok(state.extended(&["grain", "cost", "identity", "natural_key", "restated_within"], |source| {
-        described.get(source).map(|texts| texts.map(str::to_owned).to_vec())
-    }))
+    let described: BTreeMap<_, _> = feeds()
+        .map(|(spec, sent_as)| {
+            (spec.name, [sent_as, spec.grain, spec.cost, spec.identity, spec.natural_key, spec.restatement])
+        })
+        .collect();
+    let columns = ["send_as", "grain", "cost", "identity", "natural_key", "restated_within"];
+    Ok(state
+        .extended(&columns, |source| described.get(source).map(|texts| texts.map(str::to_owned).to_vec())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_cannot_be_sent_is_answered_with_what_to_do() {
+        assert_eq!(sendable("litellm.spend_logs"), Ok("litellm.spend_logs".to_owned()));
+        assert_eq!(sendable("otlp"), Ok("otlp".to_owned()));
+        for feed in &otlp::FEEDS {
+            assert!(sendable(feed.name).unwrap_err().contains("send it as otlp"), "{}", feed.name);
+        }
+        for refused in connectors::all_refused() {
+            assert!(sendable(refused.name).unwrap_err().contains("never"), "{}", refused.name);
+        }
+        assert!(sendable("nonsense").unwrap_err().contains("cursor.usage_events"));
+    }
 }

@@ -3,6 +3,7 @@
 use crate::config::AppConfig;
 use crate::context::ContextIntake;
 use crate::flow::Flow;
+use crate::key::KeyFile;
 use crate::listen::Listening;
 use crate::objects::LakeObjects;
 use anyhow::{Context, Result, anyhow, bail};
@@ -11,12 +12,11 @@ use modellane_event::LakeKey;
 use modellane_kafka::{AssignedConsumer, KafkaConfig, Topic, ensure_topics};
 use modellane_lake::{Lake, LakeConfig};
 use modellane_processor::Processor;
-use modellane_runtime::{Clock, DataDir, Instance, Metrics, Shutdown, SystemClock, load_or_create_lake_key};
+use modellane_runtime::{Clock, DataDir, Instance, Metrics, Shutdown, SystemClock};
 use modellane_sink::{KafkaLog, Sink, SinkHandle, SinkLogs};
-use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{OnceCell, watch};
+use tokio::task::{JoinError, JoinSet};
 
 /// Which services run in this process.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,16 @@ impl Roles {
     pub(crate) const ALL: Self = Self { collector: true, processor: true, sink: true, query: true };
     /// What brings records from the broker into the lake.
     pub(crate) const INGEST: Self = Self { collector: false, processor: true, sink: true, query: false };
+
+    /// Whether any of them speaks with the broker; answering questions takes the lake alone.
+    fn need_broker(self) -> bool {
+        self.collector || self.processor || self.sink
+    }
+
+    /// Whether any of them makes ids, for which it needs the lake key.
+    fn need_key(self) -> bool {
+        self.collector || self.processor
+    }
 }
 
 /// What every service needs, connected.
@@ -42,7 +52,8 @@ pub(crate) struct Base {
     pub(crate) kafka: KafkaConfig,
     pub(crate) lake_config: LakeConfig,
     pub(crate) lake: Arc<Lake>,
-    pub(crate) key: LakeKey,
+    key_file: KeyFile,
+    key: OnceCell<LakeKey>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     /// Held while the embedded broker and a local lake belong to this process.
@@ -69,89 +80,100 @@ impl Base {
             Some(broker) => KafkaConfig::single_node(broker.bootstrap()),
             None => config.kafka.clone(),
         };
-        let lake = config.lake.clone().unwrap_or_else(|| LakeConfig::directory(&held.lake()));
-        Self::connect(config, kafka, lake, Some(held), broker).await
+        ensure_topics(&kafka, config.data.partitions).await?;
+        Self::connect(config, kafka, Some(held), broker)
     }
 
     /// For a single service of several: a cluster must be given.
-    pub(crate) async fn member(config: AppConfig) -> Result<Self> {
-        if config.kafka.bootstrap.is_none() {
+    pub(crate) async fn member(config: AppConfig, roles: Roles) -> Result<Self> {
+        if roles.need_broker() && config.kafka.bootstrap.is_none() {
             bail!(
                 "a single service needs a Kafka cluster: set kafka.bootstrap in the configuration or \
                  MODELLANE__KAFKA__BOOTSTRAP; `modellane all` runs everything on an embedded broker"
             );
         }
+        if config.kafka.bootstrap.is_none() && config.lake.url.is_none() {
+            bail!(
+                "the query service alone needs to know the lake: set lake.url in the configuration or \
+                 MODELLANE__LAKE__URL; `modellane all` runs everything on an embedded broker"
+            );
+        }
         let kafka = config.kafka.clone();
-        let lake = lake_of(&config);
-        Self::connect(config, kafka, lake, None, None).await
+        if roles.need_broker() {
+            ensure_topics(&kafka, config.data.partitions).await?;
+        }
+        Self::connect(config, kafka, None, None)
     }
 
-    /// For a client of a running instance.
+    /// For a client of a running instance and its embedded broker.
     pub(crate) async fn client(config: AppConfig, instance: &Instance) -> Result<Self> {
-        let kafka = match &config.kafka.bootstrap {
-            Some(_) => config.kafka.clone(),
-            None => KafkaConfig::single_node(instance.broker.clone()),
-        };
-        let lake = lake_of(&config);
-        Self::connect(config, kafka, lake, None, None).await
+        let kafka = KafkaConfig::single_node(instance.broker.clone());
+        ensure_topics(&kafka, config.data.partitions).await?;
+        Self::connect(config, kafka, None, None)
     }
 
-    async fn connect(
+    fn connect(
         config: AppConfig,
         kafka: KafkaConfig,
-        lake_config: LakeConfig,
         held: Option<DataDir>,
         broker: Option<Broker>,
     ) -> Result<Self> {
-        let key = load_or_create_lake_key(&secrets(&config.data.dir).join("lake.key"))?;
-        let lake = Arc::new(Lake::open(&lake_config)?);
-        ensure_topics(&kafka, config.data.partitions).await?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Ok(Self { config, kafka, lake_config, lake, key, clock, metrics: Metrics::new(), held, broker })
+        let lake_config = config.lake();
+        Ok(Self {
+            lake: Arc::new(Lake::open(&lake_config)?),
+            key_file: KeyFile::of(&config, held.is_some()),
+            key: OnceCell::new(),
+            clock: Arc::new(SystemClock),
+            metrics: Metrics::new(),
+            config,
+            kafka,
+            lake_config,
+            held,
+            broker,
+        })
+    }
+
+    /// The lake key, for those who make ids: a host of sink or query has no need of it and may have none.
+    pub(crate) async fn key(&self) -> Result<&LakeKey> {
+        self.key.get_or_try_init(|| self.key_file.open(&self.lake, &self.clock)).await
     }
 
     /// Opens the way for new context.
-    pub(crate) async fn context(&self) -> Result<ContextIntake> {
-        let persons = secrets(&self.config.data.dir).join("persons.json");
+    async fn context(&self) -> Result<ContextIntake> {
         ContextIntake::open(
             Arc::clone(&self.lake),
             &self.kafka,
-            self.key.clone(),
-            &persons,
+            self.key().await?.clone(),
+            self.config.persons_file(),
             Arc::clone(&self.clock),
         )
         .await
     }
 }
 
-/// The lake that a configuration names: its URL, or the directory `lake` of the data directory.
-pub(crate) fn lake_of(config: &AppConfig) -> LakeConfig {
-    config.lake.clone().unwrap_or_else(|| LakeConfig::directory(&config.data.dir.join("lake")))
-}
-
-fn secrets(data_dir: &Path) -> std::path::PathBuf {
-    data_dir.join("secrets")
-}
-
 /// Services while they run.
 pub(crate) struct Stack {
     pub(crate) base: Base,
-    pub(crate) context: Arc<ContextIntake>,
+    /// The way for new context, where the collector runs.
+    pub(crate) context: Option<Arc<ContextIntake>>,
     pub(crate) query: Option<modellane_query::Running>,
     collector: Option<Listening>,
     processor: Option<watch::Receiver<modellane_processor::Progress>>,
     sink: Option<SinkHandle>,
     shutdown: Shutdown,
-    tasks: JoinSet<(&'static str, Result<()>)>,
+    tasks: JoinSet<Ended>,
 }
 
 impl Stack {
     /// Starts the services; the first that cannot start ends the others.
     pub(crate) async fn start(base: Base, roles: Roles, shutdown: Shutdown) -> Result<Self> {
-        let context = Arc::new(base.context().await?);
+        // Before anything is written: under another key every event would count a second time.
+        if roles.need_key() {
+            base.key().await?;
+        }
         let mut stack = Self {
             base,
-            context,
+            context: None,
             query: None,
             collector: None,
             processor: None,
@@ -159,7 +181,7 @@ impl Stack {
             shutdown,
             tasks: JoinSet::new(),
         };
-        // What listens comes first: a busy port is said before anything is read or written.
+        // What listens comes first: a port that was taken since it was looked at is said before any work.
         if roles.query {
             stack.start_query().await?;
         }
@@ -188,7 +210,9 @@ impl Stack {
     }
 
     async fn start_collector(&mut self) -> Result<()> {
-        self.collector = Some(Listening::start(&self.base, Arc::clone(&self.context), &self.shutdown).await?);
+        let context = Arc::new(self.base.context().await?);
+        self.collector = Some(Listening::start(&self.base, Arc::clone(&context), &self.shutdown).await?);
+        self.context = Some(context);
         Ok(())
     }
 
@@ -208,8 +232,9 @@ impl Stack {
         };
         self.sink = Some(sink.handle());
         let shutdown = self.shutdown.clone();
-        self.tasks
-            .spawn(async move { ("sink", sink.run(logs, shutdown).await.map_err(anyhow::Error::from)) });
+        self.tasks.spawn(async move {
+            ("sink", sink.run_on_kafka(logs, shutdown).await.map_err(anyhow::Error::from))
+        });
         Ok(())
     }
 
@@ -219,7 +244,7 @@ impl Stack {
             base.config.processor.clone(),
             &base.kafka,
             Box::new(LakeObjects(Arc::clone(&base.lake))),
-            base.key.clone(),
+            base.key().await?.clone(),
             Arc::clone(&base.clock),
             base.metrics.clone(),
         )
@@ -267,8 +292,7 @@ impl Stack {
         tokio::select! {
             () = self.shutdown.triggered() => Ok(()),
             Some(ended) = self.tasks.join_next() => {
-                let (name, result) = ended?;
-                result.with_context(|| format!("the {name} stopped"))?;
+                let name = outcome(ended)?;
                 // A service that ends without an error before it was asked to is one that must not.
                 if self.shutdown.is_triggered() { Ok(()) } else { bail!("the {name} stopped by itself") }
             }
@@ -278,16 +302,10 @@ impl Stack {
     /// Stops everything in order: no new records, then what is on its way, then the broker.
     pub(crate) async fn stop(mut self) -> Result<()> {
         self.shutdown.trigger();
-        let mut failed = Ok(());
         if let Some(collector) = self.collector.take() {
             collector.stopped().await;
         }
-        while let Some(ended) = self.tasks.join_next().await {
-            let (name, result) = ended?;
-            if let Err(error) = result {
-                failed = Err(error.context(format!("the {name} failed")));
-            }
-        }
+        let ended = all_ended(&mut self.tasks).await;
         if let Some(query) = self.query.take() {
             query.stopped().await;
         }
@@ -295,6 +313,69 @@ impl Stack {
         if let Some(broker) = self.base.broker.take() {
             broker.shutdown().await;
         }
-        failed
+        ended
+    }
+}
+
+/// A service's name and how it ended.
+type Ended = (&'static str, Result<()>);
+
+/// Waits for every service, whatever became of the others, and keeps the first failure.
+async fn all_ended(tasks: &mut JoinSet<Ended>) -> Result<()> {
+    let mut first = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        match outcome(ended) {
+            Err(error) if first.is_ok() => first = Err(error),
+            Err(error) => tracing::error!("{error:#}"),
+            Ok(_) => {}
+        }
+    }
+    first
+}
+
+/// The name of a service that ended well, or why one did not. A panic's own words are in the log: they were
+/// not written to be repeated.
+fn outcome(ended: Result<Ended, JoinError>) -> Result<&'static str> {
+    let (name, result) = ended.map_err(|_| anyhow!("a service broke off; the log above says where"))?;
+    result.with_context(|| format!("the {name} failed"))?;
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    async fn broken() -> Ended {
+        panic!("hunter2")
+    }
+
+    #[tokio::test]
+    async fn a_service_that_breaks_off_does_not_keep_others_from_ending() {
+        let mut tasks: JoinSet<Ended> = JoinSet::new();
+        let finished = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&finished);
+        tasks.spawn(broken());
+        tasks.spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            flag.store(true, Ordering::SeqCst);
+            ("sink", Ok(()))
+        });
+        let message = format!("{:#}", all_ended(&mut tasks).await.unwrap_err());
+        assert!(finished.load(Ordering::SeqCst) && tasks.is_empty());
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_query_host_needs_a_lake_and_no_broker() {
+        let dir = tempfile::tempdir().unwrap();
+        let query = Roles { query: true, ..Roles::NONE };
+        let mut config = AppConfig::default();
+        let refused = Base::member(config.clone(), query).await.err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|message| message.contains("lake.url")));
+        config.lake.url = Some(dir.path().to_string_lossy().into_owned());
+        assert!(Base::member(config.clone(), query).await.is_ok());
+        let refused = Base::member(config, Roles::INGEST).await.err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|message| message.contains("kafka.bootstrap")));
     }
 }

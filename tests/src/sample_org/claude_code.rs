@@ -130,11 +130,13 @@ fn api_request(dice: &mut Dice, person: &Person, call: &Call) -> (Vec<Attribute>
     let fact = Fact {
         model: model.to_owned(),
         team: call.actor.team(call.at_ms),
+        requests: Some(1),
         input_tokens: Some(tokens.input()),
         cache_read_tokens: Some(tokens.cache_read),
         cache_write_tokens: Some(tokens.cache_write),
         output_tokens: Some(tokens.output),
         vendor_estimate: Some(Nano::micros(micros)),
+        effective: Some(Nano::micros(micros)),
         list_cost: call.model.list_cost(&tokens, day_of(call.at_ms)),
         ..Fact::default()
     };

@@ -162,9 +162,13 @@ fn row(key: &Key, sum: &Sum, used: &mut Nano, truth: &mut Truth) -> String {
     let fact = Fact {
         model: key.model.clone(),
         team: sum.team.clone(),
+        requests: included_model.then_some(0),
         credits: Some(sum.exact),
         gross: Some(gross),
         billed: Some(net),
+        effective: Some(net),
+        // Where the quota includes the use, only the credits say what it is worth.
+        list_cost: Some(Nano(sum.exact.0 / 100)),
         ..Fact::default()
     };
     truth.record(FEED, [&cells[..5], &cells[12..15]].concat().join("|"), fact);

@@ -217,6 +217,7 @@ fn user_day(
     let sampled_at = javascript(calls[calls.len() - 1].at_ms);
     let mut fact = Fact {
         team: calls[0].actor.team(midnight_ms(day)),
+        requests: Some(counts.user_initiated_interaction_count),
         lines_accepted: Some(counts.activity.loc_added_sum),
         credits: stated,
         list_cost: stated.map(|credits| Nano(credits.0 / 100)),
@@ -273,6 +274,7 @@ fn idle_machine(day: Date, truth: &mut Truth) -> UserDay<'static> {
     let zero = Some(Nano(0));
     let fact = Fact {
         team: Actor::Nightly.team(midnight_ms(day)),
+        requests: Some(0),
         lines_accepted: Some(0),
         credits: zero,
         list_cost: zero,

@@ -285,6 +285,7 @@ fn fact(drawn: &Drawn<'_>, event: &Event, money: &Money, max_mode: bool) -> Fact
     let mut fact = Fact {
         model: event.model.clone(),
         team: actor.team(call.at_ms),
+        requests: Some(1),
         credits: Some(Nano::hundredths(if max_mode { 200 } else { 100 })),
         ..Fact::default()
     };
@@ -297,6 +298,8 @@ fn fact(drawn: &Drawn<'_>, event: &Event, money: &Money, max_mode: bool) -> Fact
         Kind::OldLayout => {
             fact.billed = Some(Nano(0));
             fact.seat_covered = Some(Nano(0));
+            // Nothing but the amount itself says what it would have cost.
+            fact.list_cost = Some(Nano(0));
             fact.credits = Some(Nano::hundredths(140));
         }
         Kind::Errored => {
@@ -309,6 +312,8 @@ fn fact(drawn: &Drawn<'_>, event: &Event, money: &Money, max_mode: bool) -> Fact
         fact.cache_read_tokens = Some(tokens.cache_read);
         fact.cache_write_tokens = Some(tokens.cache_write);
         fact.output_tokens = Some(tokens.output);
+        fact.list_cost = Some(money.total + money.fee);
     }
+    fact.effective = fact.billed;
     fact
 }

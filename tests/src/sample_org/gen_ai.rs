@@ -96,6 +96,7 @@ impl Question {
             model: self.model.id.to_owned(),
             team: self.person.team_on(day).to_owned(),
             failed: self.failed,
+            requests: Some(1),
             input_tokens: Some(self.tokens.input()),
             ..Fact::default()
         };
@@ -129,6 +130,7 @@ impl Question {
         }
         // A failed call does not say what it wrote: its price is unknown, not that of its input.
         fact.list_cost = fact.output_tokens.and_then(|_| self.model.list_cost(&priced, day));
+        fact.effective = fact.list_cost;
         let span = span(dice, trace, format!("chat {}", self.model.id), self.at_ms, attributes, self.failed);
         truth.record(ASSISTANT, format!("{trace}|{}", span.span_id), fact);
         span
@@ -214,6 +216,7 @@ fn chat_span(dice: &mut Dice, trace: &str, call: &Call, truth: &mut Truth) -> Sp
     let fact = Fact {
         model: call.model.id.to_owned(),
         team: call.actor.team(call.at_ms),
+        requests: Some(1),
         input_tokens: Some(call.tokens.input()),
         output_tokens: Some(call.tokens.output),
         ..Fact::default()

@@ -137,6 +137,7 @@ pub(crate) fn export(world: &World, seed: u64, files: &mut Files, truth: &mut Tr
                 row.cost_finalized = Some(false);
                 row.spend = Spend::Amount(Number::python(0.0));
                 fact.vendor_estimate = Some(Nano(0));
+                fact.effective = fact.list_cost;
             }
             truth.record(FEED, row.request_id.clone(), fact);
             rows.push(row);
@@ -182,15 +183,18 @@ fn draw(dice: &mut Dice, call: &Call) -> (SpendLog, Fact) {
         columns_as_text: dice.percent(5),
     };
     let tokens = request.counted();
+    let cost = request.cost();
     let fact = Fact {
         model: call.model.litellm.to_owned(),
         team: call.actor.team(call.at_ms),
         failed: call.failed,
+        requests: Some(1),
         input_tokens: Some(tokens.input()),
         cache_read_tokens: Some(tokens.cache_read),
         output_tokens: Some(tokens.output),
         vendor_estimate: Some(request.spend()),
-        list_cost: call.model.list_cost(&tokens, day_of(call.at_ms)),
+        effective: cost.effective,
+        list_cost: cost.list,
         ..Fact::default()
     };
     (request.row(), fact)
@@ -223,6 +227,18 @@ impl Request {
         } else {
             Nano(0)
         }
+    }
+
+    /// What the row says of cost. A spend of 0 beside tokens only says that the gateway knows no price, unless
+    /// its own cache answered: that costs nothing, at list prices too.
+    fn cost(&self) -> Cost {
+        if self.passage == Passage::FromCache {
+            return Cost { effective: Some(Nano(0)), list: Some(Nano(0)) };
+        }
+        let tokens = self.counted();
+        let list = self.model.list_cost(&tokens, day_of(self.at_ms));
+        let stated = self.spend() > Nano(0) || tokens.total() == 0;
+        Cost { effective: if stated { Some(self.spend()) } else { list }, list }
     }
 
     /// The same in the gateway's float arithmetic, which gives the spend its odd digits.
@@ -291,6 +307,13 @@ impl Request {
     }
 }
 
+/// Dollars of one request, where the row or the price list states them.
+#[derive(Debug, PartialEq)]
+struct Cost {
+    effective: Option<Nano>,
+    list: Option<Nano>,
+}
+
 /// A gateway key and whom it belongs to.
 pub(crate) struct Key {
     hash: String,
@@ -340,5 +363,41 @@ fn provider(model: &Model) -> (&'static str, &'static str) {
         "openai" => ("openai", "https://api.openai.example/v1"),
         "gcp.gemini" => ("gemini", "https://gemini.example/v1beta"),
         _ => ("deepseek", "https://api.deepseek.example/v1"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::models::model;
+    use super::*;
+
+    #[test]
+    fn a_spend_of_zero_means_what_its_row_makes_of_it() {
+        let cost = |id: &str, passage| {
+            let tokens = Tokens { uncached: 1_000, output: 100, ..Tokens::default() };
+            Request {
+                id: "a".into(),
+                at_ms: 0,
+                duration_ms: 1,
+                key: Key::of(Actor::Ci),
+                model: model(id),
+                tokens,
+                session: "s".into(),
+                passage,
+                columns_as_text: false,
+            }
+            .cost()
+        };
+        // 1,000 tokens at 2 dollars and 100 at 10 dollars a million.
+        let price = Some(Nano::micros(3_000));
+        let zero = Some(Nano(0));
+        let listed = "gpt-6.1-sol";
+        assert_eq!(cost(listed, Passage::Answered), Cost { effective: price, list: price });
+        assert_eq!(cost(listed, Passage::FromCache), Cost { effective: zero, list: zero });
+        assert_eq!(cost(listed, Passage::Failed), Cost { effective: zero, list: zero });
+        let unlisted = "deepseek-v4";
+        assert_eq!(cost(unlisted, Passage::Answered), Cost { effective: None, list: None });
+        assert_eq!(cost(unlisted, Passage::FromCache), Cost { effective: zero, list: zero });
+        assert_eq!(cost(unlisted, Passage::Failed), Cost { effective: zero, list: None });
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Fact {
     pub(crate) team: String,
     /// The request failed or was cancelled.
     pub(crate) failed: bool,
+    /// Requests that the record counts.
+    pub(crate) requests: Option<i64>,
     /// Input tokens, cached ones included.
     pub(crate) input_tokens: Option<i64>,
     /// Part of the input read from the provider's cache.
@@ -36,7 +38,9 @@ pub(crate) struct Fact {
     pub(crate) vendor_estimate: Option<Nano>,
     /// Amount before discounts that the record states, USD.
     pub(crate) gross: Option<Nano>,
-    /// Tokens or credits at the list prices of `prices.yaml`, USD.
+    /// What the use cost: what is billed, else the vendor's estimate, else list prices; 0 inside a seat. USD.
+    pub(crate) effective: Option<Nano>,
+    /// The price before discounts: stated by the vendor, else from `prices.yaml`. USD.
     pub(crate) list_cost: Option<Nano>,
 }
 
@@ -118,6 +122,7 @@ impl Feed {
             "failed_events": self.events.values().filter(|fact| fact.failed).count(),
             "restatements": self.restatements,
             "events_by_team": teams,
+            "requests": self.count(|fact| fact.requests),
             "input_tokens": self.count(|fact| fact.input_tokens),
             "cache_read_tokens": self.count(|fact| fact.cache_read_tokens),
             "cache_write_tokens": self.count(|fact| fact.cache_write_tokens),
@@ -129,15 +134,16 @@ impl Feed {
             "seat_covered_usd": self.amount(|fact| fact.seat_covered),
             "vendor_estimate_usd": self.amount(|fact| fact.vendor_estimate),
             "gross_usd": self.amount(|fact| fact.gross),
+            "effective_cost_usd": self.amount(|fact| fact.effective),
             "list_cost_usd": self.amount(|fact| fact.list_cost),
-            "list_cost_null_events": self.without_list_cost(),
+            "effective_cost_null_events": self.without(|fact| fact.effective),
+            "list_cost_null_events": self.without(|fact| fact.list_cost),
         })
     }
 
-    /// Events without a list cost, in a feed that has one at all.
-    fn without_list_cost(&self) -> Option<usize> {
-        let without = self.events.values().filter(|fact| fact.list_cost.is_none()).count();
-        (without < self.events.len()).then_some(without)
+    /// Events that do not say it.
+    fn without(&self, get: fn(&Fact) -> Option<Nano>) -> usize {
+        self.events.values().filter(|fact| get(fact).is_none()).count()
     }
 
     fn count(&self, get: fn(&Fact) -> Option<i64>) -> Option<i64> {
@@ -161,10 +167,15 @@ const ABOUT: &[&str] = &[
     "Copilot, request units for Cursor. billed_usd: what the vendor charges (Copilot net_amount, Cursor",
     "chargedCents of usage-based rows, 0 inside a seat). seat_covered_usd: chargedCents of rows inside a",
     "seat. vendor_estimate_usd: Claude Code cost_usd_micros, LiteLLM spend. gross_usd: Copilot",
-    "gross_amount. list_cost_usd: tokens at prices.yaml as of the event's day, successful or not; Copilot",
-    "user-days their credits; LiteLLM rows answered from the gateway's cache count like any other. An event",
-    "without tokens, credits or price has none: list_cost_null_events counts those. A sum is null where no",
-    "event states the quantity, and where the feed has no list cost here (Cursor, Copilot billing and chat).",
+    "gross_amount. requests: one a request, interactions of a Copilot user-day, the quantity of a Copilot",
+    "billing row whose unit is requests. effective_cost_usd: what is billed, else the vendor's estimate, else",
+    "list_cost_usd, and 0 inside a seat; Copilot user-days have none, as their credits are billed elsewhere.",
+    "A LiteLLM spend of 0 beside tokens says that the gateway knows no price yet, and counts as nothing",
+    "stated, unless the gateway's own cache answered, which costs 0 at list prices too. list_cost_usd: what",
+    "the record states before discounts (Cursor totalCents and fee, Copilot gross or credit amount), else",
+    "tokens or credits at prices.yaml as of the event's day, successful or not. An event without tokens,",
+    "credits or price has none: effective_cost_null_events and list_cost_null_events count those. A sum is",
+    "null exactly where no event states the quantity.",
 ];
 
 #[cfg(test)]

@@ -67,6 +67,9 @@ impl Connector for CopilotBillingCsv {
             }
             let end = reader.position().byte() as usize;
             let text = bytes.get(start..end).unwrap_or_default();
+            if let Some(position) = row.position() {
+                records.line(position.line());
+            }
             match read_row(&columns, text, &row, payload.key, records) {
                 Ok(draft) => records.accept(index, draft),
                 Err(rejection) => {

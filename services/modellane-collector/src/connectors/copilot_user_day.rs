@@ -10,10 +10,11 @@
 //!   measuring and are not added.
 //! - Tokens are reported for the command line and the Copilot app alone; they are summed. A day without
 //!   either has unknown tokens, not zero.
-//! - `credits` is `ai_credits_used`; absent and null are unknown, which is not zero.
+//! - `credits` is `ai_credits_used`; absent and null are unknown, which is not zero. They are no cost: the
+//!   seats' pool covers them, and what it does not cover `github_copilot.billing_csv` charges.
 //! - `lines_accepted` is `loc_added_sum`.
 
-use crate::connector::{Connector, Draft, JsonRecords, Payload, Records, Rejection, SourceSpec};
+use crate::connector::{Connector, Draft, JsonRecords, Keys, Payload, Records, Rejection, SourceSpec};
 use crate::json::{self, Field, not_negative, required};
 use crate::natural_key::NaturalKey;
 use modellane_event::{
@@ -30,7 +31,7 @@ mod tests;
 static SPEC: SourceSpec = SourceSpec {
     name: "github_copilot.user_day",
     grain: "user_day",
-    cost: "none; AI credits",
+    cost: "none; AI credits have a list price, the billing report charges them",
     identity: "github login and user id",
     natural_key: "enterprise, organization, user id, day",
     restatement: "three days",
@@ -121,9 +122,13 @@ impl JsonRecords for CopilotUserDay {
         }
     }
 
-    fn natural_key(&self, record: &str, key: &LakeKey) -> Option<NaturalKey> {
-        json::parse::<KeyFields<'_>>(record).ok()?.identity(key).ok().map(|identity| identity.natural_key)
+    fn keys(&self) -> Keys {
+        Keys::Fields(natural_key)
     }
+}
+
+fn natural_key(record: &str, key: &LakeKey) -> Option<NaturalKey> {
+    json::parse::<KeyFields<'_>>(record).ok()?.identity(key).ok().map(|identity| identity.natural_key)
 }
 
 #[derive(Deserialize)]

@@ -3,14 +3,16 @@
 //! A row is one use, without an id: its natural key is the account and the millisecond. The model is not
 //! part of it, because Cursor restates it (`default` becomes a name the next day), nor is the cost. Rows of
 //! one key that say the same count once; different ones are told apart by their order over all pages of the
-//! fetch, which therefore have to be given together.
+//! fetch. Nothing else tells them apart for good: rows of one millisecond can differ in their cost alone. So
+//! the pages have to be given together, and a later one without those before it is refused: its rows would
+//! take the ids of others.
 //!
 //! Amounts are fractional cents. `chargedCents` includes the token fee and comes after the discount;
 //! `tokenUsage.totalCents` is the model's cost before it. A row that the seat includes states what it would
 //! have cost. The four token counts are disjoint, so that the input is the sum of three of them.
 
 use crate::connector::{Connector, Draft, Page, Payload, Records, Rejection, SourceSpec};
-use crate::framing::outer_field;
+use crate::framing::{objects, outer_field};
 use crate::json::{self, Field, not_negative, required};
 use crate::model_names::model_name;
 use crate::natural_key::NaturalKey;
@@ -28,7 +30,7 @@ static SPEC: SourceSpec = SourceSpec {
     grain: "request",
     cost: "vendor_reported or seat_included: chargedCents, fractional cents, USD",
     identity: "email, cursor",
-    natural_key: "account, timestamp; ordinal over the pages of a fetch",
+    natural_key: "account, timestamp; ordinal over the pages of a fetch, which are given together",
     restatement: "a day, model and cost",
 };
 
@@ -42,8 +44,9 @@ impl Connector for CursorUsageEvents {
     }
 
     fn read(&self, payload: &Payload<'_>, records: &mut dyn Records) {
-        let scope = scope(payload);
-        json::for_each_record(payload.bytes, &["usageEvents"], |index, record| {
+        let scope = scope(payload.bytes, payload.key);
+        json::for_each_record(payload.bytes, &["usageEvents"], |index, line, record| {
+            records.line(line);
             let length = record.as_ref().ok().map(|record| record.len());
             let draft = record
                 .and_then(json::parse::<Row<'_>>)
@@ -57,23 +60,27 @@ impl Connector for CursorUsageEvents {
         });
     }
 
-    fn page(&self, payload: &Payload<'_>) -> Option<Page> {
-        let pagination: Pagination<'_> = outer_object(payload.bytes, "pagination")?;
-        let number = pagination.currentPage.count("currentPage").ok()??;
-        Some(Page {
-            scope: scope(payload)?,
-            number: u32::try_from(number).ok()?,
-            last: pagination.hasNextPage.flag() == Some(false),
-        })
+    fn pages(&self, payload: &Payload<'_>) -> Vec<Page> {
+        objects(payload.bytes).filter_map(|object| page(object, payload.key)).collect()
     }
 }
 
+fn page(object: &[u8], key: &LakeKey) -> Option<Page> {
+    let pagination: Pagination<'_> = outer_object(object, "pagination")?;
+    let number = pagination.currentPage.count("currentPage").ok()??;
+    Some(Page {
+        scope: scope(object, key),
+        number: u32::try_from(number).ok()?,
+        last: pagination.hasNextPage.flag() == Some(false),
+    })
+}
+
 /// The period that was asked for; it stands behind the rows.
-fn scope(payload: &Payload<'_>) -> Option<NaturalKey> {
-    let period: Period<'_> = outer_object(payload.bytes, "period")?;
+fn scope(object: &[u8], key: &LakeKey) -> Option<NaturalKey> {
+    let period: Period<'_> = outer_object(object, "period")?;
     let start = period.startDate.text("startDate").ok()??;
     let end = period.endDate.text("endDate").ok()??;
-    Some(NaturalKey::new().id(payload.key, &start).id(payload.key, &end))
+    Some(NaturalKey::new().id(key, &start).id(key, &end))
 }
 
 fn outer_object<'a, T: Deserialize<'a>>(bytes: &'a [u8], name: &str) -> Option<T> {

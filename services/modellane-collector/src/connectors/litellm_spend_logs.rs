@@ -4,19 +4,20 @@
 //! A row is one request. `prompt_tokens` includes what came from a cache. `spend` is LiteLLM's own estimate
 //! in US dollars: zero for a failed request, for an answer from LiteLLM's cache, and for a model that it has
 //! no price for. Rows are updated once the cost is final, under the same `request_id`: the last row of a
-//! payload counts, and `updated_at` says when it was known.
+//! payload counts, and `updated_at` says when it was known. So a zero beside tokens is no cost, unless the
+//! request failed or the cache answered it; no model was called for the latter, and its list price is zero too.
 //!
 //! Messages, responses and errors are columns of the same table and are passed over. Team, tags and end user
 //! are text of the user's making: no field of an event takes them.
 
-use crate::connector::{Connector, Draft, JsonRecords, Payload, Records, Rejection, SourceSpec};
+use crate::connector::{Connector, Draft, JsonRecords, Keys, Payload, Records, Rejection, SourceSpec};
 use crate::json::{self, Field, not_negative, required};
 use crate::model_names::{model_name, provider_name};
 use crate::natural_key::NaturalKey;
 use crate::tools::tool_of_user_agent;
 use modellane_event::{
-    AccountKind, AccountRef, CostBasis, CostEvidence, Currency, Grain, Label, LakeKey, Outcome, Surface,
-    TicketKey, Tokens, UsageFacts, UtcTime, Who, Work,
+    AccountKind, AccountRef, Amount, CostBasis, CostEvidence, Currency, Grain, Label, LakeKey, Outcome,
+    Surface, TicketKey, Tokens, UsageFacts, UtcTime, Who, Work,
 };
 use serde::Deserialize;
 
@@ -26,7 +27,7 @@ mod tests;
 static SPEC: SourceSpec = SourceSpec {
     name: "litellm.spend_logs",
     grain: "request",
-    cost: "vendor_estimate: spend, USD",
+    cost: "vendor_estimate: spend, USD; a zero beside tokens is unknown",
     identity: "email, litellm, api_key",
     natural_key: "request_id",
     restatement: "until the cost is final",
@@ -70,18 +71,9 @@ impl JsonRecords for LitellmSpendLogs {
         }
     }
 
-    fn natural_key(&self, record: &str, key: &LakeKey) -> Option<NaturalKey> {
-        let row: KeyField<'_> = json::parse(record).ok()?;
-        let id = row.request_id.text("request_id").ok()??;
-        Some(NaturalKey::new().id(key, &id))
+    fn keys(&self) -> Keys {
+        Keys::Id("request_id")
     }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct KeyField<'a> {
-    #[serde(borrow)]
-    request_id: Field<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -116,6 +108,8 @@ struct Row<'a> {
     user: Field<'a>,
     #[serde(borrow)]
     status: Field<'a>,
+    #[serde(borrow)]
+    cache_hit: Field<'a>,
     #[serde(borrow)]
     metadata: Field<'a>,
     #[serde(borrow)]
@@ -181,6 +175,7 @@ impl Row<'_> {
         if name.unreadable {
             records.null_label("model");
         }
+        let (outcome, tokens) = (self.outcome()?, self.tokens(&metadata)?);
         let facts = UsageFacts {
             grain: Grain::Request,
             period_start: start,
@@ -191,7 +186,7 @@ impl Row<'_> {
             provider: self.provider(records)?.or(name.provider),
             model: name.model,
             model_raw: name.raw,
-            outcome: self.outcome()?,
+            outcome,
             billing_account_id: None,
             who: Who {
                 accounts: self.accounts(&metadata, key)?,
@@ -199,8 +194,8 @@ impl Row<'_> {
                 request_key: Some(key.request(call_id.as_deref().unwrap_or(&request_id))),
             },
             work: Work { ticket_key: metadata.ticket(key), ..Work::default() },
-            tokens: self.tokens(&metadata)?,
-            cost: self.cost()?,
+            cost: self.cost(outcome, &tokens)?,
+            tokens,
         };
         Ok(Draft {
             natural_key: NaturalKey::new().id(key, &request_id),
@@ -275,15 +270,22 @@ impl Row<'_> {
         Ok(tokens)
     }
 
-    fn cost(&self) -> Result<CostEvidence, Rejection> {
-        Ok(match not_negative(self.spend.amount("spend")?, "spend")? {
-            Some(spend) => CostEvidence {
-                basis: CostBasis::VendorEstimate,
-                amount: Some(spend),
-                list_amount: None,
-                currency: Some(Currency::usd()),
-            },
-            None => CostEvidence::none(),
+    /// What LiteLLM says that the request cost, unless that is the zero of a model without a price.
+    fn cost(&self, outcome: Outcome, tokens: &Tokens) -> Result<CostEvidence, Rejection> {
+        let spend = not_negative(self.spend.amount("spend")?, "spend")?;
+        let from_cache = self.cache_hit.flag() == Some(true);
+        let used_nothing = tokens.input_tokens == Some(0) && tokens.output_tokens == Some(0);
+        let amount = match spend {
+            _ if from_cache => spend.or(Some(Amount::ZERO)),
+            Some(Amount::ZERO) if outcome != Outcome::Error && !used_nothing => None,
+            spend => spend,
+        };
+        let Some(amount) = amount else { return Ok(CostEvidence::none()) };
+        Ok(CostEvidence {
+            basis: CostBasis::VendorEstimate,
+            amount: Some(amount),
+            list_amount: from_cache.then_some(Amount::ZERO),
+            currency: Some(Currency::usd()),
         })
     }
 

@@ -146,12 +146,13 @@ pub fn read_json(payload: &Payload<'_>, records: &mut dyn Records) -> Received {
     let mut intake = Intake::new(payload.key, records);
     // One request may be of any size and its skipped parts of any depth; only lines need framing.
     if let Ok(request) = serde_json::from_slice::<request::ExportRequest<'_>>(payload.bytes) {
-        intake.request(request);
+        intake.request(request, payload.bytes);
         return intake.received;
     }
-    for_each_record(payload.bytes, &[], |_, record| {
-        match record.and_then(parse::<request::ExportRequest<'_>>) {
-            Ok(request) => intake.request(request),
+    for_each_record(payload.bytes, &[], |_, line, record| {
+        intake.records.line(line);
+        match record.and_then(|text| Ok((parse::<request::ExportRequest<'_>>(text)?, text))) {
+            Ok((request, text)) => intake.request(request, text.as_bytes()),
             Err(rejection) => intake.refuse(rejection),
         }
     });
@@ -170,10 +171,12 @@ impl<'a> Intake<'a> {
         Self { key, records, index: 0, received: Received::default() }
     }
 
-    fn request(&mut self, request: request::ExportRequest<'_>) {
+    /// Takes a request. The protocol lets it be empty, and that is a success; any other object is none.
+    fn request(&mut self, request: request::ExportRequest<'_>, text: &[u8]) {
+        let is_empty = || text.trim_ascii().strip_prefix(b"{").is_some_and(|rest| rest.trim_ascii() == b"}");
         if request.is_telemetry() {
             request.read(self);
-        } else {
+        } else if !is_empty() {
             self.refuse(Rejection::new(RejectReason::WrongSource));
         }
     }

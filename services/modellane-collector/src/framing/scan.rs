@@ -161,7 +161,7 @@ pub(crate) fn outer_field<'a>(payload: &'a [u8], name: &str) -> Option<&'a [u8]>
 }
 
 /// Offset behind the quote that closes a string whose text starts at `from`.
-pub(super) fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         let found = at + memchr2(b'"', b'\\', bytes.get(at..)?)?;
@@ -172,17 +172,75 @@ pub(super) fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// Length of the first line if it opens an object that it does not close, and the next line opens another:
-/// then the lines are records and this one is broken. A pretty-printed object goes on with white space or
-/// a key instead, a wrapped array with an element behind `[` or `,`.
-pub(super) fn broken_line(bytes: &[u8]) -> Option<usize> {
-    let length = memchr(b'\n', bytes)?;
-    let line = bytes[..length].trim_ascii_end();
-    let next = bytes[length + 1..].first()?;
-    (*next == b'{'
-        && line.len() > 1
-        && !line.ends_with(b"[")
-        && !line.ends_with(b",")
-        && !line.ends_with(b":"))
-    .then_some(length)
+/// What the first line says of the object that it opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FirstLine {
+    /// The object ends on it, or goes on behind it.
+    Sound,
+    /// It is a record that was cut, of this length, and the next line is another record.
+    Cut(usize),
+    /// More bytes will tell.
+    Open,
+}
+
+/// Looks at the first line of bytes that open an object, which ends at `end` if its brackets are believed.
+///
+/// A line is cut if it does not close its object, the next line opens another, and the two do not fit
+/// together. They fit where JSON lets an object follow, behind a colon or in an array, if what stands behind
+/// that object goes on with the first. A pretty-printed object goes on with white space or a key instead.
+pub(super) fn first_line(bytes: &[u8], end: usize, last: bool) -> FirstLine {
+    let undecided = |at_end| if last { at_end } else { FirstLine::Open };
+    let Some(length) = memchr(b'\n', bytes).filter(|length| *length < end) else { return FirstLine::Sound };
+    let gap = bytes[length..].iter().position(|b| !matches!(b, b'\r' | b'\n'));
+    let Some(next) = gap.map(|gap| length + gap) else { return undecided(FirstLine::Sound) };
+    if bytes[next] != b'{' {
+        return FirstLine::Sound;
+    }
+    if !lets_object_follow(bytes[..length].trim_ascii_end()) {
+        return FirstLine::Cut(length);
+    }
+    let Some(object) = Scan::default().run(&bytes[next..]) else { return undecided(FirstLine::Cut(length)) };
+    match bytes[next + object..].trim_ascii_start().first() {
+        Some(b',' | b']' | b'}') => FirstLine::Sound,
+        Some(_) => FirstLine::Cut(length),
+        None => undecided(FirstLine::Cut(length)),
+    }
+}
+
+/// Whether JSON lets an object follow a text that opens one and does not close it.
+fn lets_object_follow(text: &[u8]) -> bool {
+    // A bit a level, set for an array; no record is nested as deep as there are bits.
+    let (mut arrays, mut at) = (0u64, 0);
+    while let Some(byte) = text.get(at) {
+        at += 1;
+        match byte {
+            b'"' => match string_end(text, at) {
+                Some(end) => at = end,
+                None => return false,
+            },
+            b'{' => arrays <<= 1,
+            b'[' => arrays = arrays << 1 | 1,
+            b'}' | b']' => arrays >>= 1,
+            _ => {}
+        }
+    }
+    match text.last() {
+        Some(b'[' | b':') => true,
+        Some(b',') => arrays & 1 == 1,
+        _ => false,
+    }
+}
+
+/// The objects that stand one after another in a payload, up to what is none; the last one may be cut.
+pub(crate) fn objects(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = payload.strip_prefix(BOM).unwrap_or(payload);
+    std::iter::from_fn(move || {
+        rest = rest.trim_ascii_start();
+        rest.starts_with(b"{").then(|| {
+            let length = Scan::default().run(rest).unwrap_or(rest.len());
+            let (object, tail) = rest.split_at(length);
+            rest = tail;
+            object
+        })
+    })
 }

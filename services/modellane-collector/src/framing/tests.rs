@@ -73,6 +73,71 @@ fn a_broken_line_costs_only_itself() {
 }
 
 #[test]
+fn a_line_cut_at_any_byte_costs_only_itself() {
+    let whole = r#"{"a":1,"tags":["x","y,"],"m":{"data":"[","k":[{"z":1},{"z":2}],"l":null},"n":9}"#;
+    let good = [r#"{"n":1,"t":["[",2]}"#, r#"{"n":2}"#];
+    for end in 1..whole.len() {
+        for gap in ["\n", "\r\n", "\n\n"] {
+            let payload = format!("{}{gap}{}\n{}\n{}", &whole[..end], good[0], good[1], good[0]);
+            let expected = vec![Err(Fault::Truncated), record(good[0]), record(good[1]), record(good[0])];
+            assert_eq!(frames(payload.as_bytes()), expected, "cut at {end} before {gap:?}");
+        }
+        let last = format!("{}\n{}\n", &whole[..end], good[1]);
+        assert_eq!(frames(last.as_bytes()), vec![Err(Fault::Truncated), record(good[1])], "cut at {end}");
+    }
+}
+
+#[test]
+fn an_object_may_go_on_with_an_object_on_the_next_line() {
+    for payload in [
+        "{\"k\":[\n{\"z\":1},\n{\"z\":2}\n],\"n\":1}",
+        "{\"k\":[{\"z\":1},\n{\"z\":2}]}",
+        "{\"m\":\n{\"z\":1}\n}",
+    ] {
+        let payload = format!("{payload}\n{{\"n\":2}}\n");
+        let (first, _) = payload.trim_end().rsplit_once('\n').unwrap();
+        assert_eq!(frames(payload.as_bytes()), vec![record(first), record("{\"n\":2}")]);
+    }
+}
+
+#[test]
+fn every_record_has_the_line_on_which_it_starts() {
+    let long = "x".repeat(MAX_RECORD + 1);
+    for (payload, expected) in [
+        ("{\"a\":1}\n{\"a\":2\n\n{\"a\":3}\noops\n{\"a\":4}".to_owned(), vec![1, 2, 4, 5, 6]),
+        ("\u{feff}{\"t\":2,\r\n\"data\":[\r\n{\"a\":\r\n1},{\"a\":2},\r\n7\r\n]}".to_owned(), vec![3, 4, 5]),
+        (format!("\n{{\"a\":\"{long}\"}}\n\n{long}\n{{\"a\":1}}\n"), vec![2, 4, 5]),
+    ] {
+        for size in [1 << 20, if payload.len() < 100 { 1 } else { 1 << 16 }] {
+            let (mut framer, mut window, mut lines) = (Framer::new(&["data"]), Vec::new(), Vec::new());
+            let mut chunks = payload.as_bytes().chunks(size);
+            let mut last = false;
+            loop {
+                match framer.step(&window, last) {
+                    Step::End => break,
+                    Step::NeedMore => {
+                        window.drain(..framer.position());
+                        framer.dropped();
+                        let chunk = chunks.next();
+                        last = chunk.is_none();
+                        window.extend_from_slice(chunk.unwrap_or_default());
+                    }
+                    Step::Record(_) | Step::Broken(..) => lines.push(framer.line()),
+                }
+            }
+            assert_eq!(lines, expected, "window of {size}");
+        }
+    }
+}
+
+#[test]
+fn objects_are_told_apart() {
+    let found = |payload: &'static str| objects(payload.as_bytes()).map(<[u8]>::len).collect::<Vec<_>>();
+    assert_eq!(found("\u{feff} {\"a\":\"}\"}\n{} {\"b\":[{}"), [9, 2, 8]);
+    assert_eq!(found("[{}]"), [] as [usize; 0]);
+}
+
+#[test]
 fn a_cut_at_any_byte_keeps_the_records_before_it() {
     for payload in
         [&b"{\"data\":[{\"a\":1},{\"a\":\"\\\"\"}],\"p\":{}}"[..], b"{\"a\":1}\n{\"a\":\"\\\"\"}\n"]

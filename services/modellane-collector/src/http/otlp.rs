@@ -59,7 +59,7 @@ fn reader(signal: Signal, protobuf: bool) -> Reader {
 }
 
 fn answer(protobuf: bool, signal: Signal, taken: &Taken) -> Response {
-    if taken.unreadable {
+    if taken.unusable {
         return reply::failure(StatusCode::BAD_REQUEST, "the request cannot be read");
     }
     if taken.counts.rejected == 0 {

@@ -4,11 +4,9 @@ use super::Taken;
 use super::auth::Denied;
 use crate::connectors;
 use crate::error::CollectorError;
-use crate::intake::{Counts, IndexedRejection};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
-use modellane_event::RejectReason;
 use serde::Serialize;
 
 /// Most rejections that a reply lists; `rejected_total` says how many there are.
@@ -22,22 +20,29 @@ struct Summary {
     rejected_total: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     looks_like: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
     rejected: Vec<Rejected>,
 }
 
 #[derive(Serialize)]
 struct Rejected {
+    /// From 0.
     index: u64,
+    /// From 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'static str>,
 }
 
-/// What became of the records: 200, or 400 if nothing could be read.
+/// What became of the records: 200, or 400 if none could be taken.
 pub(super) fn summary(taken: &Taken) -> Response {
-    let status = if taken.unreadable { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = if taken.unusable { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let rejected = taken.rejections.iter().take(MAX_LISTED).map(|rejected| Rejected {
         index: rejected.index,
+        line: rejected.line,
         reason: rejected.rejection.reason.as_str(),
         field: rejected.rejection.field,
     });
@@ -45,29 +50,10 @@ pub(super) fn summary(taken: &Taken) -> Response {
         accepted: taken.counts.accepted,
         rejected_total: taken.rejections.len() as u64,
         looks_like: taken.looks_like,
+        hint: taken.hint,
         rejected: rejected.collect(),
     };
     json(status, &summary)
-}
-
-/// Whether there were records and none of them was one of the source's at all.
-pub(super) fn nothing_readable(counts: &Counts, rejections: &[IndexedRejection]) -> bool {
-    counts.rejected > 0
-        && counts.records() == counts.rejected
-        && rejections.iter().all(|rejected| is_unreadable(rejected.rejection.reason))
-}
-
-fn is_unreadable(reason: RejectReason) -> bool {
-    matches!(
-        reason,
-        RejectReason::Malformed
-            | RejectReason::Truncated
-            | RejectReason::InvalidUtf8
-            | RejectReason::TooLarge
-            | RejectReason::TooDeep
-            | RejectReason::WrongSource
-            | RejectReason::ContentRefused
-    )
 }
 
 /// An error in words of ours.

@@ -113,7 +113,7 @@ async fn a_rejected_record_has_index_reason_and_field_and_never_a_value() {
     assert_eq!(
         reply.json(),
         serde_json::json!({"accepted": 2, "rejected_total": 1,
-            "rejected": [{"index": 1, "reason": "bad_number", "field": "spend"}]})
+            "rejected": [{"index": 1, "line": 2, "reason": "bad_number", "field": "spend"}]})
     );
     let rejects = server.recorder.rejects();
     assert_eq!((rejects[0].index, rejects[0].reason), (1, RejectReason::BadNumber));
@@ -128,8 +128,7 @@ async fn a_rejected_record_has_index_reason_and_field_and_never_a_value() {
 async fn the_same_reject_twice_has_one_id() {
     let server = open();
     for _ in 0..2 {
-        let reply = server.send(SPEND, &[], "{\"spend\":1}").await;
-        assert_eq!(reply.status, StatusCode::OK, "a missing field is readable");
+        server.send(SPEND, &[], "{\"spend\":1}").await;
     }
     let rejects = server.recorder.rejects();
     assert_eq!((rejects.len(), rejects[0].reject_id == rejects[1].reject_id), (2, true));
@@ -147,6 +146,65 @@ async fn what_cannot_be_read_at_all_is_a_bad_request() {
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
     assert_eq!(reply.json()["looks_like"], "cursor.usage_events");
     assert_eq!(reply.json()["rejected"], serde_json::json!([{"index": 0, "reason": "wrong_source"}]));
+}
+
+#[tokio::test]
+async fn a_request_is_bad_if_every_record_is_rejected_for_whatever_reason() {
+    let server = open();
+    let intent = r#"{"intent_id":"i-1","person":"a@b.c","started_at":"2026-11-03T09:00:00Z"}"#;
+    for (path, good, from) in
+        [(SPEND, ROW, "2026-11-09T13:00:00Z"), ("/v1/intents", intent, "2026-11-03T09:00:00Z")]
+    {
+        for bad in
+            [good.replace(from, "soon"), good.replace(from, ""), "oops".to_owned(), "{\"a\":".to_owned()]
+        {
+            let reply = server.send(path, &[], format!("{bad}\n\n{bad}")).await;
+            assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{path}: {bad}");
+            let lines = [&reply.json()["rejected"][0]["line"], &reply.json()["rejected"][1]["line"]]
+                .map(|line| line.as_u64());
+            assert_eq!(lines, [Some(1), Some(3)], "{path}: {bad}");
+            let reply = server.send(path, &[], format!("{bad}\n{good}")).await;
+            assert_eq!(
+                (reply.status, reply.json()["accepted"].as_u64()),
+                (StatusCode::OK, Some(1)),
+                "{path}: {bad}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_of_a_table_is_named_by_its_line() {
+    let server = open();
+    let csv = include_str!("../../fixtures/github_billing_ai_credit_report.csv");
+    let mut lines: Vec<&str> = csv.lines().collect();
+    lines[2] = "\"soon\"";
+    let body = lines.join("\n") + "\n";
+    let reply = server
+        .send("/v1/sources/github_copilot.billing_csv/records", &[("content-type", "text/csv")], body)
+        .await;
+    assert_eq!(reply.status, StatusCode::OK);
+    let rejected = &reply.json()["rejected"];
+    assert_eq!((&rejected[0]["index"], &rejected[0]["line"]), (&1.into(), &3.into()), "{rejected}");
+}
+
+#[tokio::test]
+async fn a_later_page_goes_with_the_pages_before_it() {
+    const CURSOR: &str = "/v1/sources/cursor.usage_events/records";
+    let [one, two] = [
+        include_str!("../../fixtures/cursor_usage_events.page1.json"),
+        include_str!("../../fixtures/cursor_usage_events.page2.json"),
+    ];
+    let server = open();
+    let reply = server.send(CURSOR, &[], two).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    let rejected = serde_json::json!([{"index": 0, "reason": "truncated", "field": "pagination"}]);
+    assert_eq!((&reply.json()["accepted"], &reply.json()["rejected"]), (&0.into(), &rejected));
+    assert!(reply.json()["hint"].as_str().unwrap().contains("in one request"));
+    assert!(server.recorder.events().is_empty());
+    let reply = server.send(CURSOR, &[], format!("{one}\n{two}")).await;
+    assert_eq!((reply.status, &reply.json()["accepted"]), (StatusCode::OK, &7.into()));
+    assert_eq!(server.recorder.events().len(), 6, "one row is there twice");
 }
 
 #[tokio::test]
@@ -296,9 +354,18 @@ async fn telemetry_is_answered_in_its_own_encoding() {
     let reply = server.send("/v1/logs", &json, logs).await;
     assert_eq!((reply.status, reply.body.as_slice()), (StatusCode::OK, b"{}".as_slice()));
     assert!(!server.recorder.events().is_empty());
-    // An empty request is a valid protobuf message.
-    let reply = server.send("/v1/traces", &protobuf, Vec::new()).await;
-    assert_eq!((reply.status, reply.body.len()), (StatusCode::OK, 0));
+    // An empty request is a valid one, and a success.
+    for path in ["/v1/logs", "/v1/traces"] {
+        let reply = server.send(path, &protobuf, Vec::new()).await;
+        assert_eq!((reply.status, reply.body.len()), (StatusCode::OK, 0));
+        for body in ["{}", " {\n} ", "{\"resourceLogs\":[]}"] {
+            let reply = server.send(path, &json, body).await;
+            assert_eq!((reply.status, reply.body.as_slice()), (StatusCode::OK, b"{}".as_slice()), "{body:?}");
+        }
+    }
+    for body in ["{\"data\":[]}", "oops"] {
+        assert_eq!(server.send("/v1/logs", &json, body).await.status, StatusCode::BAD_REQUEST, "{body:?}");
+    }
     let reply = server.send("/v1/logs", &protobuf, "not protobuf").await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
     assert_eq!(server.send("/v1/logs", &[], logs).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);

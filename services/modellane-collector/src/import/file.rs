@@ -63,7 +63,7 @@ impl Input {
     }
 
     /// Appends the next block; `false` at the end. A file that breaks off is an error after its last byte.
-    fn fill(&mut self, window: &mut Vec<u8>) -> io::Result<bool> {
+    pub(super) fn fill(&mut self, window: &mut Vec<u8>) -> io::Result<bool> {
         let read = (&mut self.reader).take(BLOCK as u64).read_to_end(window)?;
         Ok(read == BLOCK)
     }
@@ -105,8 +105,8 @@ impl Read for Counted {
 pub(super) enum Piece<'a> {
     /// The file's next bytes, before the records in them.
     Bytes(&'a [u8]),
-    /// A record, or why there is none.
-    Record(u64, Result<&'a str, Rejection>),
+    /// A record with its index from 0 and its line from 1, or why there is none.
+    Record((u64, u64), Result<&'a str, Rejection>),
 }
 
 /// Goes through a file with a window that holds little more than a block. Stops early if `found` says so.
@@ -120,7 +120,7 @@ pub(super) fn stream(
     let (mut window, mut last, mut broke_off, mut index) = (Vec::new(), false, false, 0);
     loop {
         while let Some(record) = next_record(&mut framer, &window, last) {
-            if found(Piece::Record(index, record), input.position())? == Flow::Stop {
+            if found(Piece::Record((index, framer.line()), record), input.position())? == Flow::Stop {
                 return Ok(Ended { records: index + 1, broke_off: false });
             }
             index += 1;

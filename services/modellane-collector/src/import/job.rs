@@ -2,9 +2,10 @@
 
 use super::file::{Flow, Input, Piece, stream};
 use super::{FileSummary, ImportOptions, ImportSummary};
-use crate::connector::{Connector, JsonRecords, Payload, Rejection};
+use crate::connector::{Connector, JsonRecords, Keys, Payload, Rejection};
 use crate::error::CollectorError;
 use crate::http::count;
+use crate::id_search::IdSearch;
 use crate::intake::{Begun, Counts, IndexedRejection, Intake, Outlet};
 use crate::publish::{Batch, Encoding, PayloadHash, RejectOrigin};
 use crate::sniff::wrong_source;
@@ -12,6 +13,7 @@ use modellane_event::{LakeKey, RejectReason, UtcTime};
 use modellane_runtime::Metrics;
 use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// When a batch is full: messages, and bytes.
 const MAX_MESSAGES: usize = 8_192;
@@ -52,7 +54,12 @@ struct Reading<'i, 'k> {
 }
 
 impl Job {
-    pub(super) fn run(mut self) -> Result<ImportSummary, CollectorError> {
+    /// Runs beside the caller. A plain function, so that the code is generated in this crate.
+    pub(super) fn start(self) -> JoinHandle<Result<ImportSummary, CollectorError>> {
+        tokio::task::spawn_blocking(move || self.run())
+    }
+
+    fn run(mut self) -> Result<ImportSummary, CollectorError> {
         let key = self.key.clone();
         let mut intake = Intake::new(&key, self.connector.spec().name);
         let files = std::mem::take(&mut self.files);
@@ -76,15 +83,18 @@ impl Job {
     fn survey(&mut self, intake: &mut Intake<'_>, path: &Path) -> Result<[u8; 16], CollectorError> {
         let mut input = Input::open(path)?;
         let mut hash = PayloadHash::default();
-        match self.connector.json_records() {
-            Some(format) => {
+        match self.connector.json_records().map(|format| (format, format.keys())) {
+            Some((_, Keys::Id(field))) => {
+                self.survey_ids(intake, &mut input, &IdSearch::new(field), &mut hash)?;
+            }
+            Some((format, Keys::Fields(read))) => {
                 stream(&mut input, format.array_keys(), |piece, position| {
                     match piece {
                         Piece::Bytes(bytes) => {
                             hash.update(&self.key, bytes);
                             self.progress(position)?;
                         }
-                        Piece::Record(_, Ok(record)) => intake.survey_record(format, record),
+                        Piece::Record(_, Ok(record)) => intake.survey_record(read, record),
                         Piece::Record(_, Err(_)) => {}
                     }
                     Ok(Flow::Continue)
@@ -99,6 +109,26 @@ impl Job {
         }
         self.done += input.position();
         Ok(hash.finish(&self.key))
+    }
+
+    /// The same for a format whose records have ids: the bytes are searched and never cut into records.
+    fn survey_ids(
+        &self,
+        intake: &mut Intake<'_>,
+        input: &mut Input,
+        search: &IdSearch,
+        hash: &mut PayloadHash,
+    ) -> Result<(), CollectorError> {
+        let (mut window, mut more) = (Vec::new(), true);
+        while more {
+            let before = window.len();
+            // Content that breaks off ends here; the second pass reports it.
+            more = input.fill(&mut window).unwrap_or(false);
+            hash.update(&self.key, &window[before..]);
+            window.drain(..intake.survey_ids(search, &window, !more));
+            self.progress(input.position())?;
+        }
+        Ok(())
     }
 
     fn read(
@@ -140,19 +170,19 @@ impl Job {
         input: &mut Input,
         format: &dyn JsonRecords,
     ) -> Result<(), CollectorError> {
-        reading.intake.begin(None);
+        reading.intake.begin(Vec::new());
         let ended = stream(input, format.array_keys(), |piece, position| {
-            let (index, record) = match piece {
+            let (place, record) = match piece {
                 Piece::Bytes(bytes) => {
                     reading.remember(bytes);
                     self.progress(position)?;
                     return Ok(Flow::Continue);
                 }
-                Piece::Record(index, record) => (index, record),
+                Piece::Record(place, record) => (place, record),
             };
             let observed_at = reading.observed_at;
-            reading.intake.read_record(format, index, record, observed_at, &mut reading.encoding);
-            if index + 1 == TRIAL && reading.judge_source(self.connector.spec().name) {
+            reading.intake.read_record(format, place, record, observed_at, &mut reading.encoding);
+            if place.0 + 1 == TRIAL && reading.judge_source(self.connector.spec().name) {
                 return Ok(Flow::Stop);
             }
             if reading.encoding.batch.len() + reading.encoding.rejections.len() >= MAX_MESSAGES
@@ -164,7 +194,7 @@ impl Job {
             Ok(Flow::Continue)
         })?;
         if ended.broke_off {
-            reading.reject(ended.records, RejectReason::Truncated);
+            reading.reject(ended.records, Rejection::new(RejectReason::Truncated));
         }
         Ok(())
     }
@@ -177,15 +207,20 @@ impl Job {
     ) -> Result<(), CollectorError> {
         let (content, broke_off) = input.whole(path)?;
         reading.remember(&content);
-        let page = self.connector.page(&self.payload(&content, reading.observed_at));
-        if reading.intake.begin(page) == Begun::NextPage {
+        match reading.intake.begin(self.connector.pages(&self.payload(&content, reading.observed_at))) {
+            Begun::NewFetch => {}
             // Pages of one fetch were observed together.
-            reading.observed_at = UtcTime(reading.observed_at.micros() - 1);
+            Begun::NextPage => reading.observed_at = UtcTime(reading.observed_at.micros() - 1),
+            Begun::OutOfTurn => {
+                reading.summary.hint = Some(Begun::HINT);
+                reading.reject(0, Begun::OUT_OF_TURN);
+                return Ok(());
+            }
         }
         let payload = self.payload(&content, reading.observed_at);
         reading.intake.read(self.connector, &payload, &mut reading.encoding);
         if broke_off {
-            reading.reject(reading.intake.counts().records(), RejectReason::Truncated);
+            reading.reject(reading.intake.counts().records(), Rejection::new(RejectReason::Truncated));
         }
         Ok(())
     }
@@ -221,9 +256,9 @@ impl Reading<'_, '_> {
         self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    fn reject(&mut self, index: u64, reason: RejectReason) {
-        self.summary.counts.reject(reason);
-        self.encoding.reject(IndexedRejection { index, rejection: Rejection::new(reason) });
+    fn reject(&mut self, index: u64, rejection: Rejection) {
+        self.summary.counts.reject(rejection.reason);
+        self.encoding.reject(IndexedRejection { index, line: None, rejection });
     }
 
     /// Replaces the rejections of a file that clearly belongs to another source by one that says so.
@@ -235,7 +270,7 @@ impl Reading<'_, '_> {
         self.summary.counts = Counts::default();
         self.summary.looks_like = Some(other);
         self.encoding.rejections.clear();
-        self.reject(rejection.index, rejection.rejection.reason);
+        self.reject(rejection.index, rejection.rejection);
         true
     }
 

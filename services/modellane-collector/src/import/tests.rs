@@ -125,16 +125,16 @@ async fn bad_records_cost_themselves_alone() {
     let found: Vec<_> = summary.files[0]
         .first_rejections
         .iter()
-        .map(|rejected| (rejected.index, rejected.rejection.reason))
+        .map(|rejected| (rejected.index, rejected.line, rejected.rejection.reason))
         .collect();
     assert_eq!(
         found,
         [
-            (1, RejectReason::InvalidUtf8),
-            (2, RejectReason::NegativeNumber),
-            (3, RejectReason::TooLarge),
-            (4, RejectReason::TooDeep),
-            (6, RejectReason::Truncated),
+            (1, Some(2), RejectReason::InvalidUtf8),
+            (2, Some(3), RejectReason::NegativeNumber),
+            (3, Some(4), RejectReason::TooLarge),
+            (4, Some(5), RejectReason::TooDeep),
+            (6, Some(7), RejectReason::Truncated),
         ]
     );
     assert_eq!(run.recorder.rejects().len(), 5);
@@ -215,4 +215,7 @@ async fn the_pages_of_a_fetch_belong_together_and_a_later_fetch_is_later() {
     assert!(observed.iter().all(|time| *time == base + 1), "every event was restated by the resync");
     let alone = run.import("cursor.usage_events", &files[..2]).await.unwrap();
     assert_eq!((alone.counts.accepted, alone.counts.repeated, alone.published), (7, 1, 6));
+    let orphan = run.import("cursor.usage_events", &files[1..2]).await.unwrap();
+    assert_eq!((orphan.counts.accepted, orphan.counts.rejected, orphan.published), (0, 1, 0));
+    assert!(orphan.files[0].hint.unwrap().contains("with one command"));
 }

@@ -1,13 +1,11 @@
 //! List prices, effective-dated.
 
 mod index;
-mod litellm;
 mod parse;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use index::{Offer, PriceIndex};
-pub use litellm::{LitellmImport, import_litellm};
 pub use parse::parse_prices;
 
 use crate::Period;

@@ -1,5 +1,4 @@
 use super::*;
-use crate::problem::ContextError;
 use modellane_event::{Date, UtcTime};
 
 fn faults(text: &str) -> Vec<String> {
@@ -75,33 +74,4 @@ fn broken_prices_are_refused_with_their_place() {
     ] {
         assert!(all.contains(expected), "{expected} not in {all}");
     }
-}
-
-#[test]
-fn a_litellm_file_is_read_as_written() {
-    // Figures as that file states them for these models, US dollars per token.
-    let file = br#"{
-      "sample_spec": { "litellm_provider": "one of https://example", "input_cost_per_token": 1 },
-      "claude-sonnet-5-5": { "litellm_provider": "anthropic", "mode": "chat", "input_cost_per_token": 2e-06,
-        "output_cost_per_token": 1e-05, "cache_read_input_token_cost": 1e-07,
-        "cache_creation_input_token_cost": 2.5e-06, "supports": {"vision": true} },
-      "gemini/gemini-3.8-flash": { "litellm_provider": "gemini", "input_cost_per_token": 7.5e-07,
-        "output_cost_per_token": 0.00000375 },
-      "unknown-price": { "litellm_provider": "openai", "input_cost_per_token": 0.0, "output_cost_per_token": 0.0 },
-      "bedrock/claude-x": { "litellm_provider": "bedrock", "input_cost_per_token": 3e-06, "output_cost_per_token": 1.5e-05 }
-    }"#;
-    let import = import_litellm(file, day("2026-11-01")).unwrap();
-    assert_eq!((import.models, import.skipped), (3, 1));
-    let index = PriceIndex::new(import.object);
-    let price = |provider: &str, model: &str, kind| {
-        let (provider, model) = (Label::new(provider).unwrap(), Label::new(model).unwrap());
-        index.offer(&provider, Some(&model), day("2026-11-02"))?.price(kind)?.cost(Decimal::from(1_000_000))
-    };
-    assert_eq!(price("anthropic", "claude-sonnet-5-5", PriceKind::Input), Some(Decimal::from(2)));
-    assert_eq!(price("anthropic", "claude-sonnet-5-5", PriceKind::CacheRead), Some(Decimal::new(10, 2)));
-    assert_eq!(price("anthropic", "claude-sonnet-5-5", PriceKind::CacheWrite), Some(Decimal::new(25, 1)));
-    assert_eq!(price("gcp.gemini", "gemini-3.8-flash", PriceKind::Output), Some(Decimal::new(375, 2)));
-    assert_eq!(price("aws.bedrock", "claude-x", PriceKind::Output), Some(Decimal::from(15)));
-    assert_eq!(price("openai", "unknown-price", PriceKind::Input), None);
-    assert!(matches!(import_litellm(b"[1]", day("2026-11-01")), Err(ContextError::Invalid(_))));
 }

@@ -145,14 +145,25 @@ fn a_list_price_in_another_currency_is_left_out() {
 }
 
 #[test]
-fn credits_are_sold_by_the_vendor_whatever_model_answers() {
-    let judged = judged(|facts| {
-        facts.vendor = label("github");
-        facts.provider = Some(label("openai"));
-        facts.model = None;
-        facts.tokens = Tokens { credits: usd("12.5"), ..Tokens::default() };
-    });
-    assert_eq!((judged.list_cost, judged.effective_cost), (usd("0.125"), usd("0.125")));
+fn credits_are_sold_by_the_vendor_and_have_a_list_price_alone() {
+    let credits = |cost: CostEvidence| {
+        judged(|facts| {
+            facts.vendor = label("github");
+            facts.provider = Some(label("openai"));
+            facts.model = None;
+            facts.tokens = Tokens { credits: usd("12.5"), ..Tokens::default() };
+            facts.cost = cost;
+        })
+    };
+    // The pool of the seats or another feed pays for them: 12.5 credits at a cent each are no cost here.
+    let unbilled = credits(CostEvidence::none());
+    assert_eq!(money(&unbilled), [None, None, None, usd("0.125")]);
+    assert_eq!((unbilled.cost_basis, unbilled.currency), (CostBasis::None, Some(Currency::usd())));
+    assert!(unbilled.price_version.is_some());
+    // The feed that bills them.
+    let billed = credits(stated(CostBasis::VendorReported, Some("0.04"), None));
+    assert_eq!(money(&billed), [usd("0.04"), usd("0.04"), None, usd("0.125")]);
+    assert_eq!(billed.cost_basis, CostBasis::VendorReported);
 }
 
 #[test]

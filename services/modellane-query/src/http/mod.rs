@@ -1,5 +1,6 @@
 //! HTTP: named reports and SQL, each answer whole before its first byte is sent.
 
+mod local;
 mod render;
 
 use crate::report::REPORTS;
@@ -9,6 +10,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query as Parameters, State};
 use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -36,7 +38,8 @@ pub(crate) async fn serve(
         .route("/v1/sql", post(sql))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(query)
-        .merge(extra);
+        .merge(extra)
+        .layer(from_fn(local::programs_only));
     axum::serve(listener, router).with_graceful_shutdown(async move { shutdown.triggered().await }).await
 }
 

@@ -18,10 +18,13 @@ async fn start(lake: &TestLake, config: QueryConfig) -> Running {
 }
 
 async fn request(running: &Running, head: &str, body: &str) -> Answer {
+    exchange(running, &format!("{head}\r\nHost: localhost"), body).await
+}
+
+async fn exchange(running: &Running, head: &str, body: &str) -> Answer {
     let mut socket = TcpStream::connect(running.http_address).await.unwrap();
     let length = body.len();
-    let text =
-        format!("{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+    let text = format!("{head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
     socket.write_all(text.as_bytes()).await.unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();
@@ -155,4 +158,29 @@ async fn new_commits_show_within_the_refresh_interval() {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     panic!("the commit never showed");
+}
+
+#[tokio::test]
+async fn a_web_page_is_not_answered() {
+    let lake = TestLake::filled().await;
+    let running = start(&lake, config()).await;
+    let port = running.http_address.port();
+    let own = format!("127.0.0.1:{port}");
+    for (host, origin, status) in [
+        ("localhost", None, 200),
+        ("LOCALHOST:8610", None, 200),
+        (own.as_str(), None, 200),
+        ("[::1]:8610", None, 200),
+        (own.as_str(), Some(format!("http://{own}")), 200),
+        // DNS rebinding, a page of another place, a page without one, names that only begin alike.
+        ("evil.example", None, 403),
+        (own.as_str(), Some("http://evil.example".to_owned()), 403),
+        (own.as_str(), Some("null".to_owned()), 403),
+        ("localhost.evil.example", None, 403),
+        ("127.0.0.1.evil.example", None, 403),
+    ] {
+        let origin = origin.map_or_else(String::new, |origin| format!("\r\nOrigin: {origin}"));
+        let head = format!("GET /v1/reports/spend.csv HTTP/1.1\r\nHost: {host}{origin}");
+        assert_eq!(exchange(&running, &head, "").await.status, status, "{head}");
+    }
 }

@@ -177,7 +177,7 @@ fn a_language_is_named_if_it_is_the_only_one_and_known() {
 fn the_key_alone_is_the_key_of_the_event() {
     for line in REFETCH.lines() {
         let expected = read(line).drafts()[0].natural_key.clone();
-        assert_eq!(CopilotUserDay.natural_key(line, &key()), Some(expected));
+        assert_eq!(natural_key(line, &key()), Some(expected));
     }
 }
 

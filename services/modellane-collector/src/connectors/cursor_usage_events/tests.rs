@@ -20,7 +20,7 @@ fn deliver(payloads: &[&str]) -> Sealed {
     }
     for text in payloads {
         let payload = Payload { bytes: text.as_bytes(), observed_at, key: &key };
-        intake.begin(CursorUsageEvents.page(&payload));
+        intake.begin(CursorUsageEvents.pages(&payload));
         intake.read(&CursorUsageEvents, &payload, &mut sealed);
     }
     sealed.counts = intake.finish(&mut sealed);
@@ -150,10 +150,54 @@ fn rows_of_one_millisecond_on_two_pages_are_told_apart() {
     let payload = |text: &'static str| Payload { bytes: text.as_bytes(), observed_at: UtcTime(0), key: &key };
     let (first, second) = (payload(PAGE_1), payload(PAGE_2));
     let mut intake = Intake::new(&key, SPEC.name);
-    assert_eq!(intake.begin(CursorUsageEvents.page(&first)), Begun::NewFetch);
-    assert_eq!(intake.begin(CursorUsageEvents.page(&second)), Begun::NextPage);
-    assert_eq!(intake.begin(CursorUsageEvents.page(&payload(RESYNC))), Begun::NewFetch);
-    assert!(CursorUsageEvents.page(&second).unwrap().last && !CursorUsageEvents.page(&first).unwrap().last);
+    assert_eq!(intake.begin(CursorUsageEvents.pages(&first)), Begun::NewFetch);
+    assert_eq!(intake.begin(CursorUsageEvents.pages(&second)), Begun::NextPage);
+    assert_eq!(intake.begin(CursorUsageEvents.pages(&payload(RESYNC))), Begun::NewFetch);
+    assert!(CursorUsageEvents.pages(&second)[0].last && !CursorUsageEvents.pages(&first)[0].last);
+}
+
+#[test]
+fn a_page_is_in_turn_behind_the_pages_before_it_alone() {
+    let page = |number: u32, day: u32| {
+        format!(
+            r#"{{"pagination":{{"currentPage":{number}}},"usageEvents":[],"period":{{"startDate":{day},"endDate":9}}}}"#
+        )
+    };
+    let (one, two, three, other) = (page(1, 1), page(2, 1), page(3, 1), page(1, 2));
+    let both = format!("{one}\n{two}");
+    let begin = |payloads: &[&str]| {
+        let key = key();
+        let mut intake = Intake::new(&key, SPEC.name);
+        payloads.iter().fold(None, |_, text| {
+            let payload = Payload { bytes: text.as_bytes(), observed_at: UtcTime(0), key: &key };
+            Some(intake.begin(CursorUsageEvents.pages(&payload)))
+        })
+    };
+    for (payloads, expected) in [
+        (&[two.as_str()][..], Begun::OutOfTurn),
+        (&[&one, &three], Begun::OutOfTurn),
+        (&[&other, &two], Begun::OutOfTurn),
+        (&[&two, &three], Begun::OutOfTurn),
+        (&[&format!("{one}{three}")], Begun::OutOfTurn),
+        (&[&format!("{one}{other}")], Begun::OutOfTurn),
+        (&[&both], Begun::NewFetch),
+        (&[&both, &three], Begun::NextPage),
+        (&[&one, &two, &three], Begun::NextPage),
+        (&[&one, &one], Begun::NewFetch),
+        (&["{\"usageEvents\":[]}"], Begun::NewFetch),
+    ] {
+        assert_eq!(begin(payloads), Some(expected), "{payloads:?}");
+    }
+}
+
+#[test]
+fn pages_in_one_payload_are_as_good_as_pages_one_by_one() {
+    let together = deliver(&[&format!("{PAGE_1}{PAGE_2}")]);
+    let sorted = |mut events: Vec<UsageEvent>| {
+        events.sort_by_key(|event| event.event_id);
+        events
+    };
+    assert_eq!(sorted(together.events), sorted(deliver(&[PAGE_1, PAGE_2]).events));
 }
 
 #[test]

@@ -38,8 +38,8 @@ fn the_sample_says_what_its_content_says() {
     let sealed = take(FIXTURE);
     assert_eq!((sealed.counts.accepted, sealed.counts.repeated, sealed.counts.rejected), (5, 1, 0));
     assert_eq!(sealed.events.len(), 4);
-    let spend = sealed.events.iter().map(|event| event.facts.cost.amount.unwrap().billionths()).sum::<i128>();
-    assert_eq!(spend, 15_000_000);
+    let spend = sealed.events.iter().filter_map(|event| event.facts.cost.amount);
+    assert_eq!(spend.map(Amount::billionths).sum::<i128>(), 15_000_000);
     let input = sealed.events.iter().map(|event| event.facts.tokens.input_tokens.unwrap()).sum::<i64>();
     assert_eq!(input, 1400 + 1400 + 1400);
     assert_eq!(sealed.counts.null_labels.get("model"), Some(&1));
@@ -92,11 +92,36 @@ fn a_failure_is_an_event_and_a_cache_hit_costs_nothing() {
     assert_eq!(failed.who.accounts.len(), 1, "metadata inside a string, no user, a key");
     assert_eq!(failed.tool, None);
     let hit = &event(&sealed, "r3").facts;
-    assert_eq!(hit.cost.amount, Some(Amount::ZERO));
+    assert_eq!((hit.cost.amount, hit.cost.list_amount), (Some(Amount::ZERO), Some(Amount::ZERO)));
+    assert_eq!(failed.cost.amount, Some(Amount::ZERO));
     assert_eq!(hit.tokens.input_tokens, Some(1400));
     let unknown = &event(&sealed, "r4").facts;
     assert_eq!((&unknown.model, &unknown.model_raw), (&None, &None));
     assert_eq!(unknown.provider, Some(Label::literal("openai")));
+    assert_eq!(unknown.cost, CostEvidence::none(), "a model without a price has a spend of zero");
+}
+
+#[test]
+fn a_zero_is_a_cost_only_where_nothing_was_to_pay() {
+    let row = ROW.replace("\"spend\":0.5", "\"spend\":0.0");
+    let cost = |row: &str| {
+        let cost = take(row).events.remove(0).facts.cost;
+        (cost.amount, cost.list_amount)
+    };
+    let zero = Some(Amount::ZERO);
+    assert_eq!(cost(&row), (None, None));
+    let hit = |spelled: &str| row.replace("\"spend\"", &format!("\"cache_hit\":{spelled},\"spend\""));
+    assert_eq!(cost(&hit("\"True\"")), (zero, zero));
+    assert_eq!(cost(&hit("true")), (zero, zero));
+    assert_eq!(cost(&hit("\"True\"").replace("\"spend\":0.0", "\"spend\":null")), (zero, zero));
+    for miss in ["\"False\"", "\"None\"", "\"\"", "null"] {
+        assert_eq!(cost(&hit(miss)), (None, None), "{miss}");
+    }
+    assert_eq!(cost(&row.replace("success", "failure")), (zero, None));
+    let tokens = row.replace("_tokens\":10", "_tokens\":0").replace("_tokens\":2", "_tokens\":0");
+    assert_eq!(cost(&tokens), (zero, None));
+    let unknown = row.replace("\"prompt_tokens\":10,", "");
+    assert_eq!(cost(&unknown), (None, None), "tokens that are not stated are not zero");
 }
 
 #[test]
