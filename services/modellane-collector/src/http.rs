@@ -203,7 +203,8 @@ impl Collector {
         let (body, _in_flight) = self.receive(request).await?;
         let collector = Arc::clone(self);
         let work = tokio::task::spawn_blocking(move || collector.work(source, &body, reader));
-        let (batch, taken) = work.await.map_err(|_| reply::fault(&CollectorError::Stopped))??;
+        let done = work.await.map_err(|_| CollectorError::Stopped).flatten();
+        let (batch, taken) = done.map_err(|error| reply::fault(&error))?;
         self.publish(source, &batch, &taken.counts).await?;
         Ok(taken)
     }
@@ -221,7 +222,12 @@ impl Collector {
     }
 
     /// Reads, seals and encodes a payload.
-    fn work(&self, source: &'static str, body: &[u8], reader: Reader) -> Result<(Batch, Taken), Response> {
+    fn work(
+        &self,
+        source: &'static str,
+        body: &[u8],
+        reader: Reader,
+    ) -> Result<(Batch, Taken), CollectorError> {
         let now = self.clock.now();
         let payload = Payload { bytes: body, observed_at: now, key: &self.key };
         let mut intake = Intake::new(&self.key, source);
@@ -255,7 +261,7 @@ impl Collector {
         }
         let rejections = encoding.rejections.clone();
         let origin = RejectOrigin { source, batch_id: self.batch_id(body), recorded_at: now };
-        let batch = encoding.seal(&self.key, &origin).map_err(|error| reply::fault(&error))?;
+        let batch = encoding.seal(&self.key, &origin)?;
         let looks_like = looks_like.map(|(source, _)| source);
         let unusable = undecodable.unwrap_or_else(|| body.trim_ascii().is_empty() || counts.all_rejected());
         Ok((batch, Taken { counts, rejections, looks_like, hint, unusable }))

@@ -42,7 +42,7 @@ const MARKS: &[(&str, &[&str])] = &[
 pub(crate) fn looks_like(payload: &[u8]) -> Option<&'static str> {
     let head = &payload[..payload.len().min(HEAD)];
     let has = |mark: &&str| memmem::find(head, mark.as_bytes()).is_some();
-    MARKS.iter().find(|(_, marks)| marks.iter().all(|mark| has(mark))).map(|(source, _)| *source)
+    MARKS.iter().find(|(_, marks)| marks.iter().all(has)).map(|(source, _)| *source)
 }
 
 /// If nothing of a payload was usable and it looks like another source's: that source, and the one rejection

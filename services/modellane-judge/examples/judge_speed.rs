@@ -113,7 +113,7 @@ fn event(key: &LakeKey, number: usize) -> anyhow::Result<UsageEvent> {
         billing_account_id: None,
         who: Who {
             accounts: vec![email(key, number % (PEOPLE + 1))?],
-            session_key: (number % 4 == 0).then(|| key.session(&format!("s-{}", number % 900))),
+            session_key: number.is_multiple_of(4).then(|| key.session(&format!("s-{}", number % 900))),
             request_key: None,
         },
         work: Work::default(),

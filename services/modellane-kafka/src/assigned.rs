@@ -44,7 +44,10 @@ impl AssignedConsumer {
             .set("enable.auto.offset.store", "false")
             // Never jump: what is missing must be noticed.
             .set("auto.offset.reset", "error")
-            .set("queued.max.messages.kbytes", "65536");
+            .set("queued.max.messages.kbytes", "65536")
+            // Fewer, larger answers: an answer per produced batch costs more than its records.
+            .set("fetch.min.bytes", "262144")
+            .set("fetch.wait.max.ms", "50");
         let failed = |error| KafkaError::from_client(&error, &bootstrap, "create a consumer");
         let consumer: BaseConsumer<Logs> = settings.create_with_context(Logs).map_err(failed)?;
         Ok(Self { poller: Poller::new(consumer), bootstrap, next: BTreeMap::new() })

@@ -96,8 +96,8 @@ impl Publisher {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("compression.type", "lz4")
-            // A few milliseconds fill batches and are small beside the sync that follows.
-            .set("linger.ms", "5")
+            // Fills batches, and is small beside the sync that follows and the interval of commits.
+            .set("linger.ms", "20")
             .set("batch.num.messages", "10000")
             .set("batch.size", "1000000")
             .set("queue.buffering.max.messages", "500000")

@@ -9,7 +9,8 @@ use deltalake_core::{DeltaResult, DeltaTable};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, parse_url_opts};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::sync::Arc;
 use url::Url;
 
@@ -25,10 +26,15 @@ pub struct Lake {
 }
 
 impl Lake {
-    /// Opens the lake; nothing is read or written yet, but a missing directory is created.
+    /// Opens the lake; nothing is read or written yet, but a missing directory is created. What the
+    /// environment says in the names of the stores' own tools, such as `AWS_ACCESS_KEY_ID`, counts where the
+    /// configuration says nothing.
     pub fn open(config: &LakeConfig) -> Result<Self, LakeError> {
         let root = config.root()?;
-        let (system, prefix) = parse_url_opts(&root, config.options.iter())
+        let environment = store_options(std::env::vars_os());
+        // Of two options that mean the same the last one counts.
+        let options = environment.iter().chain(&config.options);
+        let (system, prefix) = parse_url_opts(&root, options)
             .map_err(|error| LakeError::Config(format!("the url or an option cannot be used: {error}")))?;
         Ok(Self::on(Arc::from(system), root, prefix, config))
     }
@@ -81,6 +87,17 @@ impl Lake {
     }
 }
 
+/// The options of stores among variables of the environment. How a commit is made is no business of whoever
+/// set them: a conditional write that is switched off there would go unnoticed.
+fn store_options(variables: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, String> {
+    variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|store| name.starts_with(store)))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .filter(|(name, _)| !name.contains("conditional_put"))
+        .collect()
+}
+
 /// The table format knows local disk and memory by itself; the other stores of `object_store` create an
 /// object only if it is absent as well, so they take the same log.
 fn register(url: &Url) {
@@ -100,5 +117,23 @@ impl LogStoreFactory for ConditionalPutLog {
         options: &StorageConfig,
     ) -> DeltaResult<Arc<dyn LogStore>> {
         Ok(default_logstore(prefixed_store, root_store, location, options))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_come_from_the_environment_and_the_way_to_commit_does_not() {
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", "key"),
+            ("GOOGLE_SERVICE_ACCOUNT", "account.json"),
+            ("AWS_CONDITIONAL_PUT", "disabled"),
+            ("HOME", "/root"),
+        ];
+        let options = store_options(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        let expected = [("aws_access_key_id", "key"), ("google_service_account", "account.json")];
+        assert_eq!(options, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 }

@@ -8,10 +8,13 @@ use modellane_schema::{intent_codec, reject_codec, usage_codec};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Topic, key and payload.
+type Message = (Topic, Vec<u8>, Vec<u8>);
+
 /// Keeps what was published; refuses everything while `down`.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
-    pub(crate) messages: Mutex<Vec<(Topic, Vec<u8>, Vec<u8>)>>,
+    pub(crate) messages: Mutex<Vec<Message>>,
     pub(crate) down: AtomicBool,
 }
 
