@@ -34,6 +34,11 @@ use std::process::ExitCode;
 /// Some records were rejected and `--strict` was given.
 const SOME_REJECTED: u8 = 3;
 
+/// Columns grow by doubling on one thread and are freed on another, which glibc's allocator answers with
+/// a page fault for every page.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Err(error) = cli.check() {
