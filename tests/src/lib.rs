@@ -3,5 +3,6 @@
 pub mod clients;
 pub mod instance;
 pub mod kafka_conformance;
+pub mod kill_nine;
 pub mod sample_org;
 pub mod servers;

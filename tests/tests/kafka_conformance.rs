@@ -1,11 +1,14 @@
-//! Runs the Kafka conformance suite against the embedded broker, and against the cluster named by
-//! `MODELLANE_TEST_BOOTSTRAP` if that is set.
+//! Runs the Kafka conformance suite against the embedded broker, against Apache Kafka where it can run, and
+//! against the cluster named by `MODELLANE_TEST_BOOTSTRAP` if that is set.
 
 use std::net::TcpListener;
 use std::path::Path;
 
+use anyhow::Context;
 use modellane_embedded_kafka::{Broker, BrokerConfig};
+use modellane_tests::instance::skip;
 use modellane_tests::kafka_conformance::{self as suite, durability};
+use modellane_tests::servers::apache_kafka::{self, Cluster, ClusterOptions};
 
 const OTHER: &str = "MODELLANE_TEST_BOOTSTRAP";
 
@@ -16,9 +19,11 @@ async fn embedded() -> (tempfile::TempDir, Broker) {
     (dir, broker)
 }
 
-/// One test per check, on a new embedded broker and then on the other cluster.
+/// One test per check, on a new embedded broker and then on the other cluster; and all of them in turn, for a
+/// cluster that takes seconds to start.
 macro_rules! conformance {
-    ($($check:ident),* $(,)?) => {$(
+    ($($check:ident),* $(,)?) => {
+    $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $check() {
             let (_dir, broker) = embedded().await;
@@ -29,7 +34,13 @@ macro_rules! conformance {
                 Err(_) => println!("skipped on another cluster: {OTHER} is not set"),
             }
         }
-    )*};
+    )*
+
+        async fn every_check(bootstrap: &str) -> anyhow::Result<()> {
+            $(suite::$check(bootstrap).await.context(stringify!($check))?;)*
+            Ok(())
+        }
+    };
 }
 
 conformance!(
@@ -44,6 +55,18 @@ conformance!(
     check_publisher_and_consumers,
     check_throughput,
 );
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn apache_kafka_passes_every_check() -> anyhow::Result<()> {
+    if let Err(missing) = apache_kafka::availability() {
+        skip("conformance of Apache Kafka", &missing);
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    let cluster = Cluster::start(dir.path(), &ClusterOptions::nodes(1))?;
+    every_check(&cluster.bootstrap()).await?;
+    cluster.stop()
+}
 
 fn brokers(dir: &Path) -> durability::Brokers {
     let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();

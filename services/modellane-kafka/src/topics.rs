@@ -242,7 +242,7 @@ async fn create(
             // Another instance that starts at the same time was quicker.
             Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
             Err((topic, Code::InvalidReplicationFactor)) => {
-                let needed = "as many brokers as replication_factor says";
+                let needed = "a cluster of so many brokers, or a smaller kafka.replication_factor";
                 return Err(unsuitable(&topic, "replication factor", config.replication(), needed));
             }
             Err((_, code)) => return Err(KafkaError::from_code(code, bootstrap, "create topics")),

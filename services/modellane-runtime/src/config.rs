@@ -15,10 +15,18 @@ pub fn load_config<T: DeserializeOwned>(file: Option<&Path>) -> Result<T, Runtim
             .map_err(|error| RuntimeError::file("read the configuration", path, error))?;
         figment = figment.merge(Toml::string(&text));
     }
-    figment
-        .merge(Env::prefixed("MODELLANE__").split("__"))
-        .extract()
-        .map_err(|error| RuntimeError::Config(describe(error, file)))
+    let environment = Env::prefixed("MODELLANE__").split("__");
+    let settings = environment.iter().map(|(key, value)| (key.into_string(), value));
+    extract(figment, settings).map_err(|error| RuntimeError::Config(describe(error, file)))
+}
+
+/// Settings of the environment are text: the type that takes one says whether it is a number, so that a
+/// password of digits stays a password.
+fn extract<T: DeserializeOwned>(
+    file: Figment,
+    settings: impl Iterator<Item = (String, String)>,
+) -> Result<T, figment::Error> {
+    settings.fold(file, |figment, setting| figment.merge(setting)).extract_lossy()
 }
 
 /// Names key and reason. The value itself is left out: it may be a password.
@@ -50,6 +58,7 @@ fn describe(error: figment::Error, file: Option<&Path>) -> String {
 mod tests {
     use super::*;
     use serde::Deserialize;
+    use std::collections::BTreeMap;
 
     #[derive(Debug, Default, Deserialize, PartialEq)]
     #[serde(default, deny_unknown_fields)]
@@ -61,11 +70,13 @@ mod tests {
     #[serde(default, deny_unknown_fields)]
     struct Sink {
         interval_s: u64,
+        sync: Option<bool>,
+        options: BTreeMap<String, String>,
     }
 
     impl Default for Sink {
         fn default() -> Self {
-            Self { interval_s: 15 }
+            Self { interval_s: 15, sync: None, options: BTreeMap::new() }
         }
     }
 
@@ -79,6 +90,18 @@ mod tests {
     fn a_file_overrides_the_defaults() {
         assert_eq!(load("").unwrap().sink.interval_s, 15);
         assert_eq!(load("[sink]\ninterval_s = 2\n").unwrap().sink.interval_s, 2);
+    }
+
+    #[test]
+    fn the_environment_gives_each_key_what_it_takes() {
+        let settings = [("sink.interval_s", "2"), ("sink.sync", "true"), ("sink.options.allow_http", "true")];
+        let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let file =
+            Figment::new().merge(Toml::string("[sink]\ninterval_s = 9\noptions = { digits = \"0042\" }"));
+        let Config { sink } = extract(file, settings.into_iter()).unwrap();
+        let options = [("allow_http", "true"), ("digits", "0042")];
+        let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(sink, Sink { interval_s: 2, sync: Some(true), options: options.into() });
     }
 
     #[test]

@@ -100,6 +100,8 @@ pub(crate) struct Import {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The files are everything that the vendor has for their period.
+    ///
+    /// Noted in the summary; rows that the files lack are not withdrawn yet.
     #[arg(long)]
     pub(crate) complete: bool,
     /// When the files were fetched, where they do not say so themselves (RFC 3339; default: now).

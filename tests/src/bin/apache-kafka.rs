@@ -2,15 +2,19 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use clap::Parser;
-use modellane_tests::servers::apache_kafka::{Cluster, ClusterOptions};
+use modellane_tests::servers::apache_kafka::{self, Cluster, ClusterOptions};
 
 /// Runs Apache Kafka on this machine until Ctrl-C.
 #[derive(Parser)]
 struct Arguments {
     /// Where it keeps its data; the same directory gives the same cluster again.
-    dir: PathBuf,
+    #[arg(required_unless_present = "install")]
+    dir: Option<PathBuf>,
+    /// Only brings the server into the cache, or says what this machine lacks.
+    #[arg(long, conflicts_with = "dir")]
+    install: bool,
     /// How many nodes, one to three.
     #[arg(long, default_value_t = 1)]
     nodes: usize,
@@ -27,12 +31,20 @@ fn setting(text: &str) -> Result<(String, String), String> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    let Some(dir) = &arguments.dir else {
+        apache_kafka::availability().map_err(Error::msg)?;
+        return apache_kafka::install().map(drop);
+    };
     let options = ClusterOptions { settings: arguments.settings, ..ClusterOptions::nodes(arguments.nodes) };
-    let cluster = Cluster::start(&arguments.dir, &options)?;
+    let cluster = Cluster::start(dir, &options)?;
     for id in cluster.ids() {
         println!("# node {id}: pid {}, log {}", cluster.node(id)?.pid(), cluster.log(id).display());
     }
     println!("export MODELLANE__KAFKA__BOOTSTRAP={}", cluster.bootstrap());
+    // The product asks for three copies, two of them before an acknowledgement.
+    let nodes = cluster.ids().len();
+    println!("export MODELLANE__KAFKA__REPLICATION_FACTOR={nodes}");
+    println!("export MODELLANE__KAFKA__MIN_INSYNC_REPLICAS={}", nodes / 2 + 1);
     modellane_tests::servers::until_interrupted().await?;
     cluster.stop()
 }

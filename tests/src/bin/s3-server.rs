@@ -2,25 +2,32 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use clap::Parser;
-use modellane_tests::servers::s3::Server;
+use modellane_tests::servers::s3::{self, Server};
 
 /// Runs an S3 server on this machine until Ctrl-C.
 #[derive(Parser)]
 struct Arguments {
     /// Where it keeps its data; the same directory gives the same objects and credentials again.
-    dir: PathBuf,
+    #[arg(required_unless_present = "install")]
+    dir: Option<PathBuf>,
+    /// Only brings the server into the cache, or says what this machine lacks.
+    #[arg(long, conflicts_with = "dir")]
+    install: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let server = Server::start(&Arguments::parse().dir)?;
+    let Some(dir) = Arguments::parse().dir else {
+        s3::availability().map_err(Error::msg)?;
+        return s3::install().map(drop);
+    };
+    let server = Server::start(&dir)?;
     println!("# pid {}, log {}", server.process()?.pid(), server.log().display());
     println!("export MODELLANE__LAKE__URL={}", server.url("lake"));
     for (name, value) in server.options(&server.endpoint()) {
-        let name = name.to_uppercase();
-        println!("export {name}={value} MODELLANE__LAKE__OPTIONS__{name}={value}");
+        println!("export {}={value}", name.to_uppercase());
     }
     modellane_tests::servers::until_interrupted().await?;
     server.stop()
