@@ -17,7 +17,7 @@ pub fn load_config<T: DeserializeOwned>(file: Option<&Path>) -> Result<T, Runtim
     }
     let environment = Env::prefixed("MODELLANE__").split("__");
     let settings = environment.iter().map(|(key, value)| (key.into_string(), value));
-    extract(figment, settings).map_err(|error| RuntimeError::Config(describe(error, file)))
+    extract(figment, settings).map_err(|error| RuntimeError::Config(describe(*error, file)))
 }
 
 /// Settings of the environment are text: the type that takes one says whether it is a number, so that a
@@ -25,8 +25,8 @@ pub fn load_config<T: DeserializeOwned>(file: Option<&Path>) -> Result<T, Runtim
 fn extract<T: DeserializeOwned>(
     file: Figment,
     settings: impl Iterator<Item = (String, String)>,
-) -> Result<T, figment::Error> {
-    settings.fold(file, |figment, setting| figment.merge(setting)).extract_lossy()
+) -> Result<T, Box<figment::Error>> {
+    settings.fold(file, |figment, setting| figment.merge(setting)).extract_lossy().map_err(Box::new)
 }
 
 /// Names key and reason. The value itself is left out: it may be a password.
