@@ -121,16 +121,25 @@ impl std::str::FromStr for Amount {
     }
 }
 
+/// Text for people, billionths for machines.
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        Serialize::serialize(&self.to_decimal(), s)
+        if s.is_human_readable() {
+            Serialize::serialize(&self.to_decimal(), s)
+        } else {
+            s.serialize_i128(self.0)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let decimal = <Decimal as Deserialize>::deserialize(d)?;
-        Self::from_decimal(decimal).map_err(serde::de::Error::custom)
+        if d.is_human_readable() {
+            let decimal = <Decimal as Deserialize>::deserialize(d)?;
+            Self::from_decimal(decimal).map_err(serde::de::Error::custom)
+        } else {
+            Self::from_billionths(i128::deserialize(d)?).map_err(serde::de::Error::custom)
+        }
     }
 }
 

@@ -4,11 +4,11 @@ use crate::context::{ContextFeed, ContextObjects};
 use crate::{ProcessorError, undecodable};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use modellane_event::{JudgedEvent, LakeKey, RejectEvent, UsageEvent};
+use modellane_event::{LakeKey, RejectEvent};
 use modellane_judge::judge;
 use modellane_kafka::{AssignedConsumer, GroupConsumer, KafkaConfig, PublishBatch, Publisher, Record, Topic};
 use modellane_runtime::{Clock, MetricName, Metrics, Shutdown};
-use modellane_schema::{AvroCodec, judged_codec, reject_codec, usage_codec};
+use modellane_schema::{AvroCodec, JudgedEncoder, reject_codec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,8 +59,7 @@ struct Topics {
 }
 
 struct Codecs {
-    usage: AvroCodec<UsageEvent>,
-    judged: AvroCodec<JudgedEvent>,
+    judged: JudgedEncoder,
     reject: AvroCodec<RejectEvent>,
 }
 
@@ -99,7 +98,7 @@ impl Processor {
         Ok(Self {
             consumer,
             publisher: Publisher::new(kafka)?,
-            codecs: Codecs { usage: usage_codec(), judged: judged_codec(), reject: reject_codec() },
+            codecs: Codecs { judged: JudgedEncoder::new(), reject: reject_codec() },
             progress: tokio::sync::watch::Sender::new(committed.into_iter().collect()),
             config,
             context,
@@ -167,14 +166,14 @@ impl Processor {
         let mut buffer = Vec::with_capacity(1024);
         let mut verdicts: BTreeMap<&'static str, u64> = BTreeMap::new();
         for record in records {
-            match record.payload.as_deref().map(|bytes| self.codecs.usage.decode(bytes)) {
+            match record.payload.as_deref().map(|bytes| self.codecs.judged.usage(bytes)) {
                 Some(Ok(usage)) => {
-                    let judgement = judge(self.context.state(), &usage);
+                    let judgement = judge(self.context.state(), &usage.event);
                     *verdicts.entry(judgement.verdict.as_str()).or_default() += 1;
-                    let judged = JudgedEvent { usage, judgement };
+                    let event_id = usage.event.event_id;
                     buffer.clear();
-                    self.codecs.judged.encode(&judged, &mut buffer)?;
-                    batch.send(&self.topics.judged, judged.usage.event_id.as_bytes(), &buffer).await?;
+                    self.codecs.judged.encode(usage, judgement, &mut buffer)?;
+                    batch.send(&self.topics.judged, event_id.as_bytes(), &buffer).await?;
                 }
                 Some(Err(_)) | None => self.reject(record, &mut batch, &mut buffer).await?,
             }

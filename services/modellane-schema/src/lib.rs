@@ -15,8 +15,8 @@ mod ledger;
 mod rejects;
 
 pub use avro::{
-    AvroCodec, CodecError, SCHEMA_FILES, SchemaFile, context_codec, intent_codec, judged_codec, reject_codec,
-    usage_codec,
+    AvroCodec, CodecError, JudgedEncoder, SCHEMA_FILES, SchemaFile, UsageMessage, context_codec,
+    intent_codec, judged_codec, reject_codec, usage_codec,
 };
 pub use error::BatchError;
 pub use intents::{IntentBatchBuilder, intents_schema};

@@ -1,13 +1,16 @@
 //! Single-object Avro: `C3 01`, the fingerprint of the writer's schema, the datum.
 
 mod compact;
+mod judged;
+mod positional;
 mod subject;
 
 use compact::Compact;
+pub use judged::{JudgedEncoder, UsageMessage};
 use modellane_event::{ContextPointer, IntentEvent, JudgedEvent, RejectEvent, UsageEvent};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_avro_fast::Schema;
 use serde_avro_fast::de::{DeserializerConfig, DeserializerState, read::SliceRead};
-use serde_avro_fast::ser::{SerializerConfig, SerializerState};
 use std::fmt;
 use std::io::BufRead;
 use std::marker::PhantomData;
@@ -90,12 +93,7 @@ impl<T: Serialize> AvroCodec<T> {
         let start = out.len();
         out.extend_from_slice(&MARKER);
         out.extend_from_slice(&version.fingerprint.to_le_bytes());
-        // The configuration is only worth keeping for its buffers, which serve to put fields into the
-        // schema's order. Ours stand in that order already (a test holds them to it), so it stays empty.
-        let mut config = SerializerConfig::new(&version.schema);
-        let mut state = SerializerState::from_writer(&mut *out, &mut config);
-        if value.serialize(Compact(state.serializer())).is_err() {
-            drop(state);
+        if positional::write(value, out).is_err() {
             out.truncate(start);
             return Err(CodecError::Unencodable { schema: self.subject.name });
         }
@@ -110,17 +108,23 @@ impl<T: DeserializeOwned> AvroCodec<T> {
         let (fingerprint, datum) = rest.split_first_chunk::<8>().ok_or(CodecError::NotSingleObject)?;
         let fingerprint = u64::from_le_bytes(*fingerprint);
         let version = self.subject.find(fingerprint).ok_or(CodecError::UnknownSchema { fingerprint })?;
-
-        let mut config = DeserializerConfig::new(&version.schema);
-        // No element of any list is shorter than a byte, so a longer list is a lie.
-        config.max_seq_size = datum.len();
-        let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
-        let value = T::deserialize(Compact(state.deserializer()));
-        match (value, state.into_reader().fill_buf()) {
-            (Ok(value), Ok([])) => Ok(value),
-            _ => Err(CodecError::Malformed { schema: self.subject.name }),
-        }
+        let value = if fingerprint == self.fingerprint() {
+            positional::read(datum).ok()
+        } else {
+            resolve(&version.schema, datum)
+        };
+        value.ok_or(CodecError::Malformed { schema: self.subject.name })
     }
+}
+
+/// Reads a datum of an older version, field by field by name.
+fn resolve<T: DeserializeOwned>(schema: &Schema, datum: &[u8]) -> Option<T> {
+    let mut config = DeserializerConfig::new(schema);
+    // No element of any list is shorter than a byte, so a longer list is a lie.
+    config.max_seq_size = datum.len();
+    let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
+    let value = T::deserialize(Compact(state.deserializer())).ok()?;
+    state.into_reader().fill_buf().is_ok_and(<[u8]>::is_empty).then_some(value)
 }
 
 impl<T> Clone for AvroCodec<T> {

@@ -42,7 +42,7 @@ pub(super) struct Version {
 /// All versions of one schema.
 pub(super) struct Subject {
     pub(super) name: &'static str,
-    older: Vec<Version>,
+    pub(super) older: Vec<Version>,
     current: Version,
 }
 

@@ -42,6 +42,17 @@ proptest! {
     }
 
     #[test]
+    fn a_judgement_is_added_to_a_usage_message_as_if_both_were_written_at_once(event in values::judged_event()) {
+        let encoder = JudgedEncoder::new();
+        let message = encoded(usage_codec(), &event.usage);
+        let usage = encoder.usage(&message).expect("just written");
+        prop_assert_eq!(&usage.event, &event.usage);
+        let mut judged = Vec::new();
+        encoder.encode(usage, event.judgement.clone(), &mut judged).expect("both fit");
+        prop_assert_eq!(judged, encoded(judged_codec(), &event));
+    }
+
+    #[test]
     fn intents_survive(intent in values::intent()) {
         survives(intent_codec(), &intent)?;
     }
