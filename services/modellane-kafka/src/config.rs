@@ -186,14 +186,19 @@ impl KafkaConfig {
         }
     }
 
-    /// The same settings on a broker of one node.
+    /// A broker of one node with the limits and the registry of this configuration. Security and the prefix
+    /// of topics are left out: they are about a cluster, and clients of one machine must agree without them.
     #[must_use]
     pub fn on_single_node(&self, bootstrap: impl Into<String>) -> Self {
         Self {
-            bootstrap: Some(bootstrap.into()),
-            replication_factor: Some(1),
-            min_insync_replicas: Some(1),
-            ..self.clone()
+            producer_queue_mib: self.producer_queue_mib,
+            consumer_queue_mib: self.consumer_queue_mib,
+            schema_registry_url: self.schema_registry_url.clone(),
+            schema_registry_username: self.schema_registry_username.clone(),
+            schema_registry_password: self.schema_registry_password.clone(),
+            schema_registry_register: self.schema_registry_register,
+            registry: self.registry.clone(),
+            ..Self::single_node(bootstrap)
         }
     }
 
