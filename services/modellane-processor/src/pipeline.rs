@@ -101,7 +101,7 @@ impl Processor {
     ) -> Result<Self, ProcessorError> {
         let mut context = ContextFeed::open(kafka, objects).await?;
         match context.catch_up().await {
-            // Running on without a word would be as bad as not starting: the first batch meets it again.
+            // Before the first batch it is met again, and waited for with an alarm.
             Err(error) if error.is_about_context() => tracing::error!(%error, "waiting for context"),
             read => read?,
         }
