@@ -97,9 +97,21 @@ impl Instance {
     }
 
     /// SIGTERM, then waits for the orderly end.
-    pub fn stop(mut self) -> Result<()> {
+    pub fn stop(self) -> Result<()> {
+        self.stop_within(Duration::MAX)
+    }
+
+    /// The same, which must come within the limit.
+    pub fn stop_within(mut self, limit: Duration) -> Result<()> {
         Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
-        let status = self.child.wait()?;
+        let begun = Instant::now();
+        let status = loop {
+            match self.child.try_wait()? {
+                Some(status) => break status,
+                None if begun.elapsed() > limit => bail!("the instance did not end within {limit:?}"),
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        };
         if !status.success() {
             bail!("the instance ended with {status}");
         }
@@ -127,7 +139,7 @@ pub fn command(binary: &Path) -> Command {
 /// The same, listening wherever there is a free port.
 pub fn command_on_free_ports(binary: &Path) -> Command {
     let mut command = command(binary);
-    for (variable, _) in LISTENERS {
+    for variable in LISTENERS.iter().map(|(variable, _)| *variable).chain(HEALTH_LISTENERS) {
         command.env(variable, "127.0.0.1:0");
     }
     command
@@ -140,6 +152,9 @@ pub const LISTENERS: [(&str, &str); 4] = [
     ("MODELLANE__QUERY__PG_LISTEN", "query.pg_listen"),
     ("MODELLANE__QUERY__HTTP_LISTEN", "query.http_listen"),
 ];
+
+/// Settings of the ports that a process with one service alone has.
+const HEALTH_LISTENERS: [&str; 2] = ["MODELLANE__PROCESSOR__HEALTH_LISTEN", "MODELLANE__SINK__HEALTH_LISTEN"];
 
 /// How a process ended.
 pub struct Ended {

@@ -2,6 +2,7 @@
 
 use crate::connectors;
 use crate::error::CollectorError;
+use crate::http::WORK;
 use serde::Deserialize;
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,6 +23,11 @@ pub struct CollectorConfig {
     pub max_decompressed: usize,
     /// Requests that are worked on at the same time; further ones are asked to come again.
     pub max_in_flight: usize,
+    /// MiB that they may hold together: each its body, unpacked, and as much again for what is made of it.
+    /// Requests beyond that are asked to come again.
+    pub max_in_flight_mib: usize,
+    /// Seconds in which a body has to come.
+    pub body_timeout_s: u64,
 }
 
 impl Default for CollectorConfig {
@@ -33,6 +39,8 @@ impl Default for CollectorConfig {
             max_body: 32 << 20,
             max_decompressed: 64 << 20,
             max_in_flight: 8,
+            max_in_flight_mib: 256,
+            body_timeout_s: 30,
         }
     }
 }
@@ -84,9 +92,22 @@ impl CollectorConfig {
                 ));
             }
         }
-        if self.max_in_flight == 0 || self.max_body == 0 || self.max_decompressed == 0 {
+        let limits = [self.max_in_flight, self.max_body, self.max_decompressed];
+        if limits.contains(&0) || self.body_timeout_s == 0 {
             return Err(CollectorError::Config("limits under collector are at least 1"));
         }
+        let largest = self.max_decompressed.saturating_mul(WORK).saturating_add(self.max_body);
+        if self.max_in_flight_bytes() < largest {
+            return Err(CollectorError::Config(
+                "collector.max_in_flight_mib has no room for one request of the largest size: it needs \
+                 max_body and twice max_decompressed",
+            ));
+        }
         Ok(())
+    }
+
+    /// Bytes that requests in flight may hold together.
+    pub(crate) fn max_in_flight_bytes(&self) -> usize {
+        self.max_in_flight_mib.saturating_mul(1 << 20)
     }
 }

@@ -9,6 +9,7 @@
 
 mod auth;
 mod body;
+mod budget;
 mod otlp;
 mod reply;
 
@@ -23,22 +24,24 @@ use crate::publish::{Batch, Encoding, PayloadHash, Publish, RejectOrigin};
 use crate::sniff::wrong_source;
 use auth::{Denied, Keys, Permit, Wish};
 use axum::Router;
-use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::post;
-use body::{carries_records, decompress, encoding, media_type};
+pub(crate) use body::WORK;
+use body::{Refusal, carries_records, decompress, encoding, media_type, read_body};
+use budget::Budget;
+pub use budget::Held;
 use bytes::Bytes;
 use modellane_event::{IntentOrigin, LakeKey};
 use modellane_runtime::{Clock, MetricName, Metrics};
-use reply::{failure, retry_later, summary, unavailable};
+use reply::{failure, summary, unavailable};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::time::Duration;
 
 /// Everything that the endpoints need.
 pub struct Collector {
@@ -47,9 +50,10 @@ pub struct Collector {
     publisher: Arc<dyn Publish>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
-    in_flight: Arc<Semaphore>,
+    budget: Budget,
     max_body: usize,
     max_decompressed: usize,
+    body_timeout: Duration,
 }
 
 impl Collector {
@@ -67,10 +71,11 @@ impl Collector {
             key,
             publisher,
             clock,
+            budget: Budget::new(config.max_in_flight, config.max_in_flight_bytes(), metrics.clone()),
             metrics,
-            in_flight: Arc::new(Semaphore::new(config.max_in_flight)),
             max_body: config.max_body,
             max_decompressed: config.max_decompressed,
+            body_timeout: Duration::from_secs(config.body_timeout_s),
         }))
     }
 }
@@ -209,16 +214,24 @@ impl Collector {
         Ok(taken)
     }
 
-    /// The body, decompressed, and the place among the requests in flight that it takes.
-    pub async fn receive(&self, request: Request) -> Result<(Bytes, OwnedSemaphorePermit), Response> {
-        let place = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| retry_later())?;
+    /// The body, decompressed, and the room among the requests in flight that it takes: for itself, and as
+    /// much again for what is made of it.
+    pub async fn receive(&self, request: Request) -> Result<(Bytes, Held), Response> {
+        let mut held = self.budget.admit().map_err(reply::put_off)?;
         let encoding = encoding(request.headers())
             .map_err(|status| failure(status, "content encodings are gzip and zstd"))?;
-        let body = read_body(request.into_body(), self.max_body).await?;
+        let reading = read_body(request, encoding, self.max_body, &mut held);
+        let read = tokio::time::timeout(self.body_timeout, reading).await;
+        let body = read.unwrap_or(Err(Refusal::Status(StatusCode::REQUEST_TIMEOUT)));
+        let body = body.map_err(reply::body_refused)?;
         let limit = self.max_decompressed;
-        let unpacked = tokio::task::spawn_blocking(move || decompress(body, encoding, limit)).await;
-        let unpacked = unpacked.map_err(|_| reply::fault(&CollectorError::Stopped))?;
-        Ok((unpacked.map_err(reply::body_refused)?, place))
+        let unpacked = tokio::task::spawn_blocking(move || {
+            let body = decompress(body, encoding, limit, &mut held)?;
+            held.shrink_to(body.len() * WORK);
+            Ok::<_, Refusal>((body, held))
+        });
+        let unpacked = unpacked.await.map_err(|_| reply::fault(&CollectorError::Stopped))?;
+        unpacked.map_err(reply::body_refused)
     }
 
     /// Reads, seals and encodes a payload.
@@ -296,15 +309,6 @@ pub(crate) fn count(metrics: &Metrics, source: &str, counts: &Counts) {
     for (field, number) in &counts.null_labels {
         metrics.add(MetricName::CollectorNullLabels, &[("source", source), ("field", field)], *number);
     }
-}
-
-async fn read_body(body: Body, limit: usize) -> Result<Bytes, Response> {
-    axum::body::to_bytes(body, limit).await.map_err(|error| {
-        let too_long =
-            std::error::Error::source(&error).is_some_and(|cause| cause.to_string().contains("limit"));
-        let status = if too_long { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-        reply::body_refused(status)
-    })
 }
 
 /// Whether the client wants protobuf; `None` for a media type that is neither it nor JSON.

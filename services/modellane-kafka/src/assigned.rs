@@ -36,21 +36,13 @@ impl AssignedConsumer {
     /// When the configuration does not hold together.
     pub fn new(config: &KafkaConfig) -> Result<Self, KafkaError> {
         let bootstrap = config.address()?.to_owned();
-        let mut settings = client::base(config)?;
-        settings
-            // The client library asks for a name; nothing is ever committed under it.
-            .set("group.id", "modellane-assigned")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            // Never jump: what is missing must be noticed.
-            .set("auto.offset.reset", "error")
-            .set("queued.max.messages.kbytes", "65536")
-            // Fewer, larger answers: an answer per produced batch costs more than its records.
-            .set("fetch.min.bytes", "262144")
-            .set("fetch.wait.max.ms", "50");
+        // The client library asks for a name; nothing is ever committed under it.
+        let mut settings = client::consumer(config, "modellane-assigned")?;
+        // Never jump: what is missing must be noticed.
+        settings.set("auto.offset.reset", "error");
         let failed = |error| KafkaError::from_client(&error, &bootstrap, "create a consumer");
         let consumer: BaseConsumer<Logs> = settings.create_with_context(Logs).map_err(failed)?;
-        Ok(Self { poller: Poller::new(consumer), bootstrap, next: BTreeMap::new() })
+        Ok(Self { poller: Poller::new(consumer, config)?, bootstrap, next: BTreeMap::new() })
     }
 
     /// Reads these partitions of a topic from these offsets on, and nothing else any more.

@@ -28,6 +28,27 @@ pub(crate) fn base(config: &KafkaConfig) -> Result<ClientConfig, KafkaError> {
     Ok(settings)
 }
 
+/// Settings of every consumer: committed offsets only when told to, and bounded memory.
+pub(crate) fn consumer(config: &KafkaConfig, group: &str) -> Result<ClientConfig, KafkaError> {
+    let mut settings = base(config)?;
+    settings
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // One queue for all partitions. What a fetch brings on top of it is as much at most.
+        .set("queued.max.messages.kbytes", (config.consumer_queue_mib * 1024).to_string())
+        .set("fetch.max.bytes", max_bytes(config).to_string())
+        // Fewer, larger answers: an answer per produced batch costs more than its records.
+        .set("fetch.min.bytes", "262144")
+        .set("fetch.wait.max.ms", "50");
+    Ok(settings)
+}
+
+/// The most bytes that a poll takes, beside one message: as many as the queue holds.
+pub(crate) fn max_bytes(config: &KafkaConfig) -> usize {
+    (config.consumer_queue_mib as usize) << 20
+}
+
 /// Sends the client library's log lines to ours. They name brokers, topics and offsets, no payloads.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Logs;

@@ -1,8 +1,11 @@
 //! How to reach the cluster.
 
+use std::sync::{Arc, OnceLock};
+
 use serde::Deserialize;
 
 use crate::error::KafkaError;
+use crate::registry::Registry;
 
 /// Copies of every message on a cluster, unless configured otherwise.
 const CLUSTER_REPLICATION: i32 = 3;
@@ -82,6 +85,9 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// What queues may be given: at least a fetch of one message of the largest size.
+const QUEUE_MIB: std::ops::RangeInclusive<u32> = 2..=1024;
+
 fn default_prefix() -> String {
     "modellane".to_owned()
 }
@@ -112,6 +118,36 @@ pub struct KafkaConfig {
     pub min_insync_replicas: Option<i32>,
     /// What the names of the topics begin with.
     pub topic_prefix: String,
+    /// Memory in MiB for messages that wait for their acknowledgement, for each producer of the process.
+    /// Whoever sends waits while it is full.
+    pub producer_queue_mib: u32,
+    /// Memory in MiB for messages that were fetched and not taken yet, for each consumer of the process. A
+    /// fetch and a poll take up to as much again.
+    pub consumer_queue_mib: u32,
+    /// Address of a schema registry with Confluent's API. With it, messages on the topics are in Confluent's
+    /// wire format, under the subjects `<topic>-value`; without it, single-object Avro.
+    pub schema_registry_url: Option<String>,
+    /// Name of the account at the registry, or an API key.
+    pub schema_registry_username: Option<String>,
+    /// Its password, or the API key's secret.
+    pub schema_registry_password: Option<Secret>,
+    /// Whether schemas that the registry lacks are registered. Otherwise they have to be there.
+    pub schema_registry_register: bool,
+    /// The registry, with what it has answered; copies of a configuration share it.
+    #[serde(skip)]
+    pub registry: SharedRegistry,
+}
+
+/// A registry that is connected when it is first needed. Copies share it.
+#[derive(Debug, Clone, Default)]
+pub struct SharedRegistry(Arc<OnceLock<Arc<Registry>>>);
+
+/// The part of the configuration that is about the registry.
+pub(crate) struct RegistryConfig<'a> {
+    pub(crate) url: &'a str,
+    /// Name and password.
+    pub(crate) credentials: Option<(&'a str, &'a str)>,
+    pub(crate) may_register: bool,
 }
 
 impl Default for KafkaConfig {
@@ -128,6 +164,13 @@ impl Default for KafkaConfig {
             replication_factor: None,
             min_insync_replicas: None,
             topic_prefix: default_prefix(),
+            producer_queue_mib: 64,
+            consumer_queue_mib: 16,
+            schema_registry_url: None,
+            schema_registry_username: None,
+            schema_registry_password: None,
+            schema_registry_register: true,
+            registry: SharedRegistry::default(),
         }
     }
 }
@@ -143,6 +186,22 @@ impl KafkaConfig {
         }
     }
 
+    /// A broker of one node with the limits and the registry of this configuration. Security and the prefix
+    /// of topics are left out: they are about a cluster, and clients of one machine must agree without them.
+    #[must_use]
+    pub fn on_single_node(&self, bootstrap: impl Into<String>) -> Self {
+        Self {
+            producer_queue_mib: self.producer_queue_mib,
+            consumer_queue_mib: self.consumer_queue_mib,
+            schema_registry_url: self.schema_registry_url.clone(),
+            schema_registry_username: self.schema_registry_username.clone(),
+            schema_registry_password: self.schema_registry_password.clone(),
+            schema_registry_register: self.schema_registry_register,
+            registry: self.registry.clone(),
+            ..Self::single_node(bootstrap)
+        }
+    }
+
     /// The address, or what to do without one.
     pub(crate) fn address(&self) -> Result<&str, KafkaError> {
         match self.bootstrap.as_deref().map(str::trim) {
@@ -151,6 +210,63 @@ impl KafkaConfig {
                 reason: "no bootstrap address: set `bootstrap` to host:port of a broker".to_owned(),
             }),
         }
+    }
+
+    /// Finds what is wrong without asking the cluster.
+    ///
+    /// # Errors
+    ///
+    /// [`KafkaError::Configuration`] or [`KafkaError::NeedsTls`], saying what to change.
+    pub fn check(&self) -> Result<(), KafkaError> {
+        let refuse = |reason: String| Err(KafkaError::Configuration { reason });
+        let (copies, needed) = (self.replication(), self.min_insync());
+        if copies < 1 || needed < 1 {
+            return refuse("replication_factor and min_insync_replicas are at least 1".to_owned());
+        }
+        if needed > copies {
+            return refuse(format!(
+                "min_insync_replicas is {needed} and replication_factor {copies}: so many copies can never be \
+                 written; lower min_insync_replicas, or raise replication_factor"
+            ));
+        }
+        if !QUEUE_MIB.contains(&self.producer_queue_mib) || !QUEUE_MIB.contains(&self.consumer_queue_mib) {
+            return refuse(format!(
+                "producer_queue_mib and consumer_queue_mib lie between {} and {}",
+                QUEUE_MIB.start(),
+                QUEUE_MIB.end()
+            ));
+        }
+        self.connection()?;
+        self.registry().map(drop)
+    }
+
+    /// The registry, if one is configured. Asks nobody.
+    pub(crate) fn registry(&self) -> Result<Option<Arc<Registry>>, KafkaError> {
+        let refuse = |reason: &str| Err(KafkaError::Configuration { reason: reason.to_owned() });
+        let Some(url) = self.schema_registry_url.as_deref() else {
+            if self.schema_registry_username.is_some() || self.schema_registry_password.is_some() {
+                return refuse("credentials of a schema registry are set, but no schema_registry_url");
+            }
+            return Ok(None);
+        };
+        if url.starts_with("https://") && cfg!(not(feature = "tls")) {
+            return Err(KafkaError::NeedsTls { setting: "schema_registry_url" });
+        }
+        if !url.starts_with("https://") && !url.starts_with("http://") {
+            return refuse("schema_registry_url begins with http:// or https://");
+        }
+        if url.contains('@') {
+            return refuse(
+                "schema_registry_url holds a name: set schema_registry_username and schema_registry_password",
+            );
+        }
+        let credentials = match (&self.schema_registry_username, &self.schema_registry_password) {
+            (Some(name), Some(password)) => Some((name.as_str(), password.0.as_str())),
+            (None, None) => None,
+            _ => return refuse("schema_registry_username and schema_registry_password go together"),
+        };
+        let config = RegistryConfig { url, credentials, may_register: self.schema_registry_register };
+        Ok(Some(Arc::clone(self.registry.0.get_or_init(|| Arc::new(Registry::new(&config))))))
     }
 
     pub(crate) fn replication(&self) -> i32 {

@@ -88,6 +88,25 @@ pub enum KafkaError {
         /// The client library's reason.
         code: String,
     },
+    /// No schema registry answered: start it, or correct the address. Trying again may help.
+    #[error(
+        "no schema registry answered at {url}: check that it runs and that kafka.schema_registry_url is right; \
+         without that setting messages are single-object Avro and need none"
+    )]
+    RegistryUnreachable {
+        /// The configured address.
+        url: String,
+    },
+    /// The schema registry refuses, and will again.
+    #[error("the schema registry at {url} cannot be used for {subject}: {reason}")]
+    RegistryRefused {
+        /// The configured address.
+        url: String,
+        /// The subject.
+        subject: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The cluster refuses, and will again: look at permissions and settings.
     #[error("could not {action}: {code}")]
     Refused {
@@ -101,7 +120,13 @@ pub enum KafkaError {
 impl KafkaError {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Temporary { .. } | Self::NotAcknowledged { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::RegistryUnreachable { .. }
+                | Self::Temporary { .. }
+                | Self::NotAcknowledged { .. }
+        )
     }
 
     /// Sorts an error of the client library.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -43,24 +44,16 @@ impl GroupConsumer {
     /// When the configuration does not hold together.
     pub fn new(config: &KafkaConfig, group: &str, topics: &[&str]) -> Result<Self, KafkaError> {
         let bootstrap = config.address()?.to_owned();
-        let mut settings = client::base(config)?;
+        let mut settings = client::consumer(config, group)?;
         settings
-            .set("group.id", group)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("partition.assignment.strategy", "range")
             .set("session.timeout.ms", "10000")
-            .set("heartbeat.interval.ms", "1000")
-            // Bounds what one instance holds in memory.
-            .set("queued.max.messages.kbytes", "65536")
-            // Fewer, larger answers: an answer per produced batch costs more than its records.
-            .set("fetch.min.bytes", "262144")
-            .set("fetch.wait.max.ms", "50");
+            .set("heartbeat.interval.ms", "1000");
         let failed = |error| KafkaError::from_client(&error, &bootstrap, "create a consumer");
         let consumer: BaseConsumer<Logs> = settings.create_with_context(Logs).map_err(failed)?;
         consumer.subscribe(topics).map_err(failed)?;
-        Ok(Self { poller: Poller::new(consumer), topics: topics.join(", "), bootstrap })
+        Ok(Self { poller: Poller::new(consumer, config)?, topics: topics.join(", "), bootstrap })
     }
 
     /// Reads up to `max_messages`, waiting up to `max_wait` for the first. Nothing is lost when the
@@ -122,10 +115,57 @@ impl GroupConsumer {
         Ok(assignment.elements().iter().map(|e| (e.topic().to_owned(), e.partition())).collect())
     }
 
+    /// Reads nothing more of a partition of this instance.
+    ///
+    /// # Errors
+    ///
+    /// When the client has failed for good.
+    pub async fn pause(&self, topic: &str, partition: i32) -> Result<(), KafkaError> {
+        let consumer = Arc::clone(&self.poller.consumer);
+        let list = one(topic, partition);
+        client::blocking("pause a partition", move || {
+            consumer.pause(&list).map_err(|error| not_now("pause a partition", &error))
+        })
+        .await
+    }
+
+    /// Reads a paused partition again, from `offset` on. One that belongs to another instance by now is left
+    /// to it; it is read from where the group stands if it comes back.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster does not answer.
+    pub async fn resume(&self, topic: &str, partition: i32, offset: i64) -> Result<(), KafkaError> {
+        let consumer = Arc::clone(&self.poller.consumer);
+        let topic = topic.to_owned();
+        client::blocking("resume a partition", move || {
+            let failed = |error| not_now("resume a partition", &error);
+            // In this order: resuming goes on behind the last message that was handed out.
+            consumer.resume(&one(&topic, partition)).map_err(failed)?;
+            let owned = consumer.assignment().map_err(failed)?;
+            if owned.find_partition(&topic, partition).is_none() {
+                return Ok(());
+            }
+            consumer.seek(&topic, partition, Offset::Offset(offset), REQUEST_TIMEOUT).map_err(failed)
+        })
+        .await
+    }
+
     /// Leaves the group, so that others take over at once.
     pub async fn close(self) {
         self.poller.close().await;
     }
+}
+
+/// The client library gives these failures no code; a partition that is being moved is one of them.
+fn not_now(action: &'static str, error: &ClientError) -> KafkaError {
+    KafkaError::Temporary { action, code: error.to_string() }
+}
+
+fn one(topic: &str, partition: i32) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(1);
+    list.add_partition(topic, partition);
+    list
 }
 
 fn commit(

@@ -10,6 +10,8 @@
 //! - [`GroupConsumer`] shares a topic between instances and commits offsets when it is told to
 //! - [`AssignedConsumer`] reads from offsets that the caller keeps, and says what stream they belong to
 //!
+//! - with a schema registry, puts the registry's id of a schema in the place of our fingerprint on the topics
+//!
 //! # What it refuses
 //!
 //! - to jump: an offset that is out of range is an error, never a silent reset
@@ -25,14 +27,16 @@ mod group;
 mod poll;
 mod publisher;
 mod record;
+mod registry;
 mod topics;
 
 pub use assigned::AssignedConsumer;
-pub use config::{KafkaConfig, SaslMechanism, Secret, SecurityProtocol};
+pub use config::{KafkaConfig, SaslMechanism, Secret, SecurityProtocol, SharedRegistry};
 pub use error::KafkaError;
 pub use group::{CommitOutcome, GroupConsumer};
 pub use publisher::{PublishBatch, Publisher};
 pub use record::Record;
 pub use topics::{
-    CONTEXT_TOPIC, INTENTS_TOPIC, JUDGED_TOPIC, REJECTS_TOPIC, Topic, USAGE_TOPIC, ensure_topics,
+    CONTEXT_TOPIC, INTENTS_TOPIC, JUDGED_TOPIC, REJECTS_TOPIC, Topic, USAGE_TOPIC, check_cluster,
+    ensure_topics,
 };

@@ -1,5 +1,6 @@
 //! Reading batches from a consumer of the client library.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,11 @@ use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::task::JoinHandle;
 
+use crate::client;
+use crate::config::KafkaConfig;
 use crate::error::KafkaError;
 use crate::record::Record;
+use crate::registry::Registry;
 
 /// What one poll brought: records, and the error that ended it. Records before an error count.
 pub(crate) struct Polled {
@@ -18,20 +22,37 @@ pub(crate) struct Polled {
     pub(crate) error: Option<ClientError>,
 }
 
+/// Where a poll ends.
+#[derive(Clone, Copy)]
+struct Limits {
+    messages: usize,
+    /// Beside the message that reaches it.
+    bytes: usize,
+}
+
 /// Polls in the background, so that dropping the future of a poll loses nothing: the next one takes up
 /// what the earlier one has read.
 pub(crate) struct Poller<C: ConsumerContext + 'static> {
     pub(crate) consumer: Arc<BaseConsumer<C>>,
+    limits: Limits,
+    registry: Option<Arc<Registry>>,
     running: Option<JoinHandle<Polled>>,
     deferred: Option<ClientError>,
 }
 
 impl<C: ConsumerContext + 'static> Poller<C> {
-    pub(crate) fn new(consumer: BaseConsumer<C>) -> Self {
-        Self { consumer: Arc::new(consumer), running: None, deferred: None }
+    pub(crate) fn new(consumer: BaseConsumer<C>, config: &KafkaConfig) -> Result<Self, KafkaError> {
+        Ok(Self {
+            consumer: Arc::new(consumer),
+            limits: Limits { messages: 0, bytes: client::max_bytes(config) },
+            registry: config.registry()?,
+            running: None,
+            deferred: None,
+        })
     }
 
-    /// Waits up to `max_wait` for a first record, then takes what is there, up to `max_messages`.
+    /// Waits up to `max_wait` for a first record, then takes what is there, up to `max_messages` and up to the
+    /// bytes that the configuration gives a consumer's queue.
     pub(crate) async fn poll(
         &mut self,
         max_messages: usize,
@@ -40,10 +61,11 @@ impl<C: ConsumerContext + 'static> Poller<C> {
         if let Some(error) = self.deferred.take() {
             return Err(error);
         }
-        let consumer = &self.consumer;
+        let (consumer, registry) = (&self.consumer, &self.registry);
+        let limits = Limits { messages: max_messages, ..self.limits };
         let running = self.running.get_or_insert_with(|| {
-            let consumer = Arc::clone(consumer);
-            tokio::task::spawn_blocking(move || read(&consumer, max_messages, max_wait))
+            let (consumer, registry) = (Arc::clone(consumer), registry.clone());
+            tokio::task::spawn_blocking(move || read(&consumer, registry.as_deref(), limits, max_wait))
         });
         let polled = running.await;
         self.running = None;
@@ -78,24 +100,35 @@ impl<C: ConsumerContext + 'static> Poller<C> {
     }
 }
 
-fn read<C: ConsumerContext>(consumer: &BaseConsumer<C>, max_messages: usize, max_wait: Duration) -> Polled {
+fn read<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    registry: Option<&Registry>,
+    limits: Limits,
+    max_wait: Duration,
+) -> Polled {
     let mut polled = Polled { records: Vec::new(), error: None };
     let mut topic: Arc<str> = Arc::from("");
-    let mut wait = max_wait;
-    while polled.records.len() < max_messages {
+    let mut unresolved = HashSet::new();
+    let (mut wait, mut bytes) = (max_wait, 0);
+    while polled.records.len() < limits.messages && bytes < limits.bytes {
         match consumer.poll(wait) {
             None => break,
             Some(Ok(message)) => {
                 if *topic != *message.topic() {
                     topic = Arc::from(message.topic());
                 }
+                let payload = message.payload().map(|payload| match registry {
+                    Some(registry) => registry.incoming(payload, &mut unresolved),
+                    None => payload.to_vec(),
+                });
+                bytes += message.payload_len() + message.key_len();
                 polled.records.push(Record {
                     topic: Arc::clone(&topic),
                     partition: message.partition(),
                     offset: message.offset(),
                     timestamp_ms: message.timestamp().to_millis(),
                     key: message.key().map(<[u8]>::to_vec),
-                    payload: message.payload().map(<[u8]>::to_vec),
+                    payload,
                 });
             }
             Some(Err(error)) if passes(&error) => {

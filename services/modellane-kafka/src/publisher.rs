@@ -1,5 +1,6 @@
 //! Sending: idempotent, acknowledged by all in-sync copies, counted per batch.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 use crate::client;
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
+use crate::registry::Registry;
 
 /// How long a full queue is left to drain before the next attempt.
 const QUEUE_PAUSE: Duration = Duration::from_millis(2);
@@ -27,6 +29,7 @@ const DELIVERY_TIMEOUT_MS: &str = "30000";
 #[derive(Clone)]
 pub struct Publisher {
     producer: Arc<ThreadedProducer<Deliveries>>,
+    registry: Option<Arc<Registry>>,
     bootstrap: Arc<str>,
 }
 
@@ -101,14 +104,15 @@ impl Publisher {
             .set("batch.num.messages", "10000")
             .set("batch.size", "1000000")
             .set("queue.buffering.max.messages", "500000")
-            .set("queue.buffering.max.kbytes", "262144")
+            .set("queue.buffering.max.kbytes", (config.producer_queue_mib * 1024).to_string())
             .set("message.timeout.ms", DELIVERY_TIMEOUT_MS)
             // The same partition for a key as the Java client chooses.
             .set("partitioner", "murmur2_random");
         let producer = settings
             .create_with_context(Deliveries)
             .map_err(|error| KafkaError::from_client(&error, bootstrap, "create a producer"))?;
-        Ok(Self { producer: Arc::new(producer), bootstrap: Arc::from(bootstrap) })
+        let registry = config.registry()?;
+        Ok(Self { producer: Arc::new(producer), registry, bootstrap: Arc::from(bootstrap) })
     }
 
     /// Begins a batch.
@@ -167,18 +171,18 @@ impl PublishBatch {
     ///
     /// When the message can never be sent, or the producer has failed for good.
     pub async fn send(&mut self, topic: &str, key: &[u8], payload: &[u8]) -> Result<(), KafkaError> {
-        while !self.try_send(topic, key, payload)? {
+        let payload = match &self.publisher.registry {
+            Some(registry) => registry.outgoing(topic, payload)?,
+            None => Cow::Borrowed(payload),
+        };
+        while !self.try_send(topic, key, &payload)? {
             tokio::time::sleep(QUEUE_PAUSE).await;
         }
         Ok(())
     }
 
     /// Queues a message if there is room for it.
-    ///
-    /// # Errors
-    ///
-    /// As for [`PublishBatch::send`].
-    pub fn try_send(&mut self, topic: &str, key: &[u8], payload: &[u8]) -> Result<bool, KafkaError> {
+    fn try_send(&mut self, topic: &str, key: &[u8], payload: &[u8]) -> Result<bool, KafkaError> {
         self.state.open.fetch_add(1, Ordering::Relaxed);
         let record = BaseRecord::with_opaque_to(topic, Arc::clone(&self.state)).key(key).payload(payload);
         let Err((error, refused)) = self.publisher.producer.send(record) else {

@@ -1,7 +1,6 @@
 //! The product's topics: their names, and what they must be like for the product's promises to hold.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -28,6 +27,10 @@ const MIN_RETENTION_MS: i64 = 7 * DAY_MS;
 
 /// What topics are created with.
 const RETENTION_MS: i64 = 14 * DAY_MS;
+
+/// The least that a topic has to take, in bytes: Kafka's own default. Publishers fill batches up to a little
+/// less.
+const MIN_MESSAGE_BYTES: i64 = 1_048_588;
 
 /// Kept for ever.
 const UNLIMITED: i64 = -1;
@@ -63,6 +66,17 @@ impl Topic {
         format!("{prefix}.{name}.v1")
     }
 
+    /// The schema of its messages, by the name of its file.
+    fn schema(self) -> &'static str {
+        match self {
+            Self::Usage => "usage_event",
+            Self::Judged => "judged_event",
+            Self::Intents => "intent",
+            Self::Context => "context_pointer",
+            Self::Rejects => "reject",
+        }
+    }
+
     fn partitions(self, asked: i32) -> i32 {
         if self == Self::Context { 1 } else { asked }
     }
@@ -73,23 +87,45 @@ impl Topic {
 }
 
 /// Creates the topics that are missing, with `partitions` each where that is free to choose, and checks
-/// those that exist.
+/// those that exist. With a schema registry, makes sure that it has our schemas.
 ///
 /// # Errors
 ///
 /// Within about ten seconds [`KafkaError::Unreachable`] when no broker answers;
-/// [`KafkaError::TopicUnsuitable`] when a topic has a setting that could lose data.
+/// [`KafkaError::TopicUnsuitable`] when a topic has a setting that could lose data;
+/// [`KafkaError::Configuration`] when the cluster is too small for it.
 pub async fn ensure_topics(config: &KafkaConfig, partitions: i32) -> Result<(), KafkaError> {
+    let (admin, missing) = check(config).await?;
+    create(&admin, &missing, partitions, config, config.address()?).await?;
+    let Some(registry) = config.registry()? else { return Ok(()) };
+    let subjects = Topic::ALL.map(|topic| (topic.name(&config.topic_prefix), topic.schema()));
+    client::blocking("ask the schema registry", move || {
+        subjects.iter().try_for_each(|(topic, schema)| registry.ensure(topic, schema))
+    })
+    .await
+}
+
+/// Checks the configuration against the cluster and changes nothing.
+///
+/// # Errors
+///
+/// As [`ensure_topics`], without the registry.
+pub async fn check_cluster(config: &KafkaConfig) -> Result<(), KafkaError> {
+    check(config).await.map(drop)
+}
+
+/// Checks what is there, and says which topics are not.
+async fn check(config: &KafkaConfig) -> Result<(AdminClient<Logs>, Vec<(Topic, String)>), KafkaError> {
+    config.check()?;
     let bootstrap = config.address()?.to_owned();
     let failed = |error| KafkaError::from_client(&error, &bootstrap, "manage topics");
     let admin: AdminClient<Logs> = client::base(config)?.create_with_context(Logs).map_err(failed)?;
-    let admin = Arc::new(admin);
-    let existing = existing(&admin, &bootstrap).await?;
+    let (admin, cluster) = describe(admin, &bootstrap).await?;
     let mut present = Vec::new();
     let mut missing = Vec::new();
     for topic in Topic::ALL {
         let name = topic.name(&config.topic_prefix);
-        match existing.get(&name) {
+        match cluster.topics.get(&name) {
             Some(layout) => {
                 check_layout(topic, &name, *layout, config)?;
                 present.push((topic, name));
@@ -97,8 +133,17 @@ pub async fn ensure_topics(config: &KafkaConfig, partitions: i32) -> Result<(), 
             None => missing.push((topic, name)),
         }
     }
+    if !missing.is_empty() {
+        check_size(cluster.brokers, config)?;
+    }
     check_settings(&admin, &present, config, &bootstrap).await?;
-    create(&admin, &missing, partitions, config, &bootstrap).await
+    Ok((admin, missing))
+}
+
+/// What a cluster has.
+struct Cluster {
+    brokers: usize,
+    topics: HashMap<String, Layout>,
 }
 
 /// Partitions, and the smallest number of copies of any of them.
@@ -108,11 +153,11 @@ struct Layout {
     copies: usize,
 }
 
-async fn existing(
-    admin: &Arc<AdminClient<Logs>>,
+async fn describe(
+    admin: AdminClient<Logs>,
     bootstrap: &str,
-) -> Result<HashMap<String, Layout>, KafkaError> {
-    let (admin, bootstrap) = (Arc::clone(admin), bootstrap.to_owned());
+) -> Result<(AdminClient<Logs>, Cluster), KafkaError> {
+    let bootstrap = bootstrap.to_owned();
     client::blocking("list topics", move || {
         let failed = |error| KafkaError::from_client(&error, &bootstrap, "list topics");
         let metadata = admin.inner().fetch_metadata(None, REQUEST_TIMEOUT).map_err(failed)?;
@@ -120,9 +165,26 @@ async fn existing(
             let copies = topic.partitions().iter().map(|p| p.replicas().len()).min().unwrap_or(0);
             (topic.name().to_owned(), Layout { partitions: topic.partitions().len(), copies })
         });
-        Ok(layouts.collect())
+        let cluster = Cluster { brokers: metadata.brokers().len(), topics: layouts.collect() };
+        Ok((admin, cluster))
     })
     .await
+}
+
+/// Whether topics with so many copies can be created: each copy needs a broker of its own.
+fn check_size(brokers: usize, config: &KafkaConfig) -> Result<(), KafkaError> {
+    let copies = config.replication();
+    if i64::try_from(brokers).unwrap_or(i64::MAX) >= i64::from(copies) {
+        return Ok(());
+    }
+    let brokers = if brokers == 1 { "1 broker".to_owned() } else { format!("{brokers} brokers") };
+    Err(KafkaError::Configuration {
+        reason: format!(
+            "replication_factor is {copies}, but the cluster has {brokers}: start more, or set \
+             kafka.replication_factor and kafka.min_insync_replicas to what it can keep. With one copy the \
+             loss of its disk is the loss of what the lake does not hold yet"
+        ),
+    })
 }
 
 fn unsuitable(topic: &str, setting: &'static str, found: impl ToString, needed: impl ToString) -> KafkaError {
@@ -202,6 +264,9 @@ fn check_values<'a>(
     if value("unclean.leader.election.enable") == Some("true") {
         return Err(unsuitable(name, "unclean.leader.election.enable", "true", "false"));
     }
+    if let Some(found) = number("max.message.bytes").filter(|found| *found < MIN_MESSAGE_BYTES) {
+        return Err(unsuitable(name, "max.message.bytes", found, format!("at least {MIN_MESSAGE_BYTES}")));
+    }
     let needed = config.min_insync();
     match number("min.insync.replicas") {
         Some(found) if found < i64::from(needed) => {
@@ -222,6 +287,8 @@ async fn create(
         return Ok(());
     }
     let min_insync = config.min_insync().to_string();
+    // A cluster may have a smaller default.
+    let message_bytes = MIN_MESSAGE_BYTES.to_string();
     let retentions: Vec<_> = topics.iter().map(|(topic, _)| topic.retention_ms().to_string()).collect();
     let new: Vec<_> = topics
         .iter()
@@ -232,6 +299,7 @@ async fn create(
                 .set("cleanup.policy", "delete")
                 .set("retention.ms", retention)
                 .set("retention.bytes", "-1")
+                .set("max.message.bytes", &message_bytes)
                 .set("min.insync.replicas", &min_insync)
                 .set("unclean.leader.election.enable", "false")
         })
@@ -241,6 +309,7 @@ async fn create(
         match result {
             // Another instance that starts at the same time was quicker.
             Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
+            // A broker went away since they were counted.
             Err((topic, Code::InvalidReplicationFactor)) => {
                 let needed = "a cluster of so many brokers, or a smaller kafka.replication_factor";
                 return Err(unsuitable(&topic, "replication factor", config.replication(), needed));

@@ -129,3 +129,27 @@ async fn what_can_never_be_sent_is_refused_at_once_and_its_content_stays_out_of_
     batch.send(&topic, b"k", b"small").await.expect("queued");
     batch.wait().await.expect("the refused message does not count");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poll_brings_no_more_bytes_than_memory_is_given_for() {
+    let Setup { dir: _dir, broker: _broker, config, topic } = setup().await;
+    let config = KafkaConfig { consumer_queue_mib: 2, producer_queue_mib: 2, ..config };
+    let (message, count) = (vec![7; 100 << 10], 100);
+    // Five times the producer's queue: whoever sends waits, and nothing is refused.
+    let mut batch = Publisher::new(&config).expect("a publisher").batch();
+    for number in 0..count {
+        batch.send(&topic, &usize::to_be_bytes(number), &message).await.expect("sent");
+    }
+    batch.wait().await.expect("acknowledged");
+    let mut reader = AssignedConsumer::new(&config).expect("a consumer");
+    reader.assign(&topic, &[(0, 0), (1, 0)]).await.expect("assigned");
+    let (mut read, mut most) = (0, 0);
+    while read < count {
+        let records = reader.poll_batch(usize::MAX, WAIT).await.expect("polled");
+        let bytes: usize = records.iter().filter_map(|record| record.payload.as_ref()).map(Vec::len).sum();
+        most = most.max(bytes);
+        read += records.len();
+    }
+    assert!(most <= (2 << 20) + message.len(), "{most} bytes at once");
+    reader.close().await;
+}

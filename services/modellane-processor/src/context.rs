@@ -5,6 +5,8 @@ use modellane_event::{ContextPointer, IntentEvent};
 use modellane_judge::ContextState;
 use modellane_kafka::{AssignedConsumer, KafkaConfig, Record, Topic};
 use modellane_schema::{AvroCodec, context_codec, intent_codec};
+use serde::de::DeserializeOwned;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -43,22 +45,22 @@ impl ContextFeed {
     }
 
     /// Reads both topics to where they end now. Whatever was acknowledged before this call is known after.
+    ///
+    /// After an error the message that caused it is the next one: calling again goes on with it.
     pub async fn catch_up(&mut self) -> Result<(), ProcessorError> {
-        for record in self.pointers.read_to_end().await? {
-            self.apply_pointer(&record).await?;
+        self.pointers.find_ends().await?;
+        while let Some(record) = self.pointers.next().await? {
+            if let Some(pointer) = decoded(&self.pointer_codec, &record)? {
+                self.apply_pointer(&pointer, record.offset).await?;
+            }
+            self.pointers.done();
         }
-        for record in self.intents.read_to_end().await? {
-            let Some(intent) =
-                record.payload.as_deref().and_then(|bytes| self.intent_codec.decode(bytes).ok())
-            else {
-                tracing::warn!(
-                    partition = record.partition,
-                    offset = record.offset,
-                    "intent cannot be decoded"
-                );
-                continue;
-            };
-            self.state.apply_intent(&intent);
+        self.intents.find_ends().await?;
+        while let Some(record) = self.intents.next().await? {
+            if let Some(intent) = decoded(&self.intent_codec, &record)? {
+                self.state.apply_intent(&intent);
+            }
+            self.intents.done();
         }
         Ok(())
     }
@@ -68,24 +70,41 @@ impl ContextFeed {
         &self.state
     }
 
-    /// A pointer that cannot be decoded or whose object cannot be used leaves the context as it was: events
-    /// are judged with what is known, and the log says which version is missing.
-    async fn apply_pointer(&mut self, record: &Record) -> Result<(), ProcessorError> {
-        let decoded = record.payload.as_deref().map(|bytes| self.pointer_codec.decode(bytes));
-        let Some(Ok(pointer)) = decoded else {
-            tracing::warn!(offset = record.offset, "context pointer cannot be decoded");
-            return Ok(());
-        };
+    /// A pointer whose object cannot be used leaves the context as it was: events are judged with what is
+    /// known, and the log says which version is missing.
+    async fn apply_pointer(&mut self, pointer: &ContextPointer, offset: i64) -> Result<(), ProcessorError> {
         let hash = pointer.hash.to_string();
         let bytes = self
             .objects
             .get(&hash)
             .await
             .map_err(|reason| ProcessorError::ContextObject { hash: hash.clone(), reason })?;
-        if let Err(error) = self.state.apply(&pointer, record.offset, &bytes) {
-            tracing::error!(offset = record.offset, object = hash, %error, "context version is not used");
+        if let Err(error) = self.state.apply(pointer, offset, &bytes) {
+            tracing::error!(offset, object = hash, %error, "context version is not used");
         }
         Ok(())
+    }
+}
+
+/// What a message of context says; `None` for one that nobody can read. One that another version can read is
+/// waited for: judging without it would be judging under an older context than the events' time has.
+fn decoded<T: DeserializeOwned>(codec: &AvroCodec<T>, record: &Record) -> Result<Option<T>, ProcessorError> {
+    let payload = record.payload.as_deref().unwrap_or_default();
+    let Record { topic, partition, offset, .. } = record;
+    match codec.decode(payload) {
+        Ok(value) => Ok(Some(value)),
+        Err(_) => match codec.unknown_schema(payload) {
+            Some(reason) => Err(ProcessorError::ContextSchema {
+                topic: topic.to_string(),
+                partition: *partition,
+                offset: *offset,
+                reason,
+            }),
+            None => {
+                tracing::warn!(%topic, partition, offset, "a message of context cannot be decoded");
+                Ok(None)
+            }
+        },
     }
 }
 
@@ -93,41 +112,52 @@ impl ContextFeed {
 struct TopicTail {
     consumer: AssignedConsumer,
     topic: String,
-    /// Next offset of each partition.
-    next: Vec<(i32, i64)>,
+    /// Next offset of each partition to poll, and where it ended when that was last looked at.
+    next: Vec<(i32, i64, i64)>,
+    /// Polled and not done with, so that a message that fails is not lost.
+    waiting: VecDeque<Record>,
 }
 
 impl TopicTail {
     async fn open(kafka: &KafkaConfig, topic: Topic) -> Result<Self, ProcessorError> {
         let topic = topic.name(&kafka.topic_prefix);
         let mut consumer = AssignedConsumer::new(kafka)?;
-        let mut next = Vec::new();
+        let mut starts = Vec::new();
         for partition in consumer.partitions(&topic).await? {
-            next.push((partition, consumer.watermarks(&topic, partition).await?.0));
+            starts.push((partition, consumer.watermarks(&topic, partition).await?.0));
         }
-        consumer.assign(&topic, &next).await?;
-        Ok(Self { consumer, topic, next })
+        consumer.assign(&topic, &starts).await?;
+        let next = starts.into_iter().map(|(partition, start)| (partition, start, start)).collect();
+        Ok(Self { consumer, topic, next, waiting: VecDeque::new() })
     }
 
-    async fn read_to_end(&mut self) -> Result<Vec<Record>, ProcessorError> {
-        let mut missing = 0;
-        let mut ends = Vec::with_capacity(self.next.len());
-        for (partition, next) in &self.next {
-            let (_, end) = self.consumer.watermarks(&self.topic, *partition).await?;
-            missing += (end - next).max(0);
-            ends.push(end);
+    /// Looks up where the topic ends now.
+    async fn find_ends(&mut self) -> Result<(), ProcessorError> {
+        for (partition, _, end) in &mut self.next {
+            *end = self.consumer.watermarks(&self.topic, *partition).await?.1;
         }
-        let mut read = Vec::new();
-        while missing > 0 {
+        Ok(())
+    }
+
+    /// The next message before the ends, until it is done with; `None` behind the last one.
+    async fn next(&mut self) -> Result<Option<Record>, ProcessorError> {
+        while self.waiting.is_empty() {
+            if self.next.iter().all(|(_, next, end)| next >= end) {
+                return Ok(None);
+            }
             let batch = self.consumer.poll_batch(BATCH, WAIT).await?;
             for record in &batch {
-                if let Some(at) = self.next.iter_mut().find(|(partition, _)| *partition == record.partition) {
+                if let Some(at) = self.next.iter_mut().find(|(number, ..)| *number == record.partition) {
                     at.1 = record.offset + 1;
                 }
             }
-            read.extend(batch);
-            missing = self.next.iter().zip(&ends).map(|((_, next), end)| (end - next).max(0)).sum();
+            self.waiting.extend(batch);
         }
-        Ok(read)
+        Ok(self.waiting.front().cloned())
+    }
+
+    /// The message that [`Self::next`] handed out has been applied.
+    fn done(&mut self) {
+        self.waiting.pop_front();
     }
 }

@@ -7,15 +7,20 @@ use futures::future::BoxFuture;
 use modellane_event::{LakeKey, RejectEvent};
 use modellane_judge::judge;
 use modellane_kafka::{AssignedConsumer, GroupConsumer, KafkaConfig, PublishBatch, Publisher, Record, Topic};
-use modellane_runtime::{Clock, MetricName, Metrics, Shutdown};
+use modellane_runtime::{Clock, MetricName, Metrics, PausedPartitions, Readiness, Shutdown};
 use modellane_schema::{AvroCodec, JudgedEncoder, reject_codec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a processor waits before it tries again what may succeed later.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Names of this service's alarms.
+const READER: &str = "processor";
+const CONTEXT_ALARM: &str = "processor context";
 
 /// Settings of the processor.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,11 +32,18 @@ pub struct ProcessorConfig {
     pub batch_size: usize,
     /// How long a poll waits for the first event, in milliseconds.
     pub poll_wait_ms: u64,
+    /// Where a process that is a processor alone serves health and metrics.
+    pub health_listen: SocketAddr,
 }
 
 impl Default for ProcessorConfig {
     fn default() -> Self {
-        Self { group: "modellane-processor".into(), batch_size: 20_000, poll_wait_ms: 100 }
+        Self {
+            group: "modellane-processor".into(),
+            batch_size: 20_000,
+            poll_wait_ms: 100,
+            health_listen: SocketAddr::from(([127, 0, 0, 1], 8601)),
+        }
     }
 }
 
@@ -50,6 +62,8 @@ pub struct Processor {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     progress: tokio::sync::watch::Sender<Progress>,
+    paused: PausedPartitions,
+    readiness: Readiness,
 }
 
 struct Topics {
@@ -85,7 +99,11 @@ impl Processor {
         metrics: Metrics,
     ) -> Result<Self, ProcessorError> {
         let mut context = ContextFeed::open(kafka, objects).await?;
-        context.catch_up().await?;
+        match context.catch_up().await {
+            // Before the first batch it is met again, and waited for with an alarm.
+            Err(error) if error.is_about_context() => tracing::error!(%error, "waiting for context"),
+            read => read?,
+        }
         let topics = Topics {
             usage: Topic::Usage.name(&kafka.topic_prefix),
             judged: Topic::Judged.name(&kafka.topic_prefix),
@@ -105,8 +123,18 @@ impl Processor {
             topics,
             key,
             clock,
+            paused: PausedPartitions::new(READER, metrics.clone(), Readiness::new()),
+            readiness: Readiness::new(),
             metrics,
         })
+    }
+
+    /// Raises its alarms there.
+    #[must_use]
+    pub fn with_readiness(mut self, readiness: Readiness) -> Self {
+        self.paused = PausedPartitions::new(READER, self.metrics.clone(), readiness.clone());
+        self.readiness = readiness;
+        self
     }
 
     /// Follows what this processor has committed.
@@ -120,22 +148,69 @@ impl Processor {
     }
 
     async fn judge_all(mut self, shutdown: Shutdown) -> Result<(), ProcessorError> {
-        let wait = Duration::from_millis(self.config.poll_wait_ms);
         while !shutdown.is_triggered() {
-            let records = match self.consumer.poll_batch(self.config.batch_size, wait).await {
+            let records = match self.read().await {
                 Ok(records) => records,
-                Err(error) if error.is_retryable() => {
+                Err(ProcessorError::Kafka(error)) if error.is_retryable() => {
                     tracing::warn!(%error, "usage cannot be read; trying again");
                     tokio::time::sleep(RETRY_PAUSE).await;
                     continue;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             };
             if !records.is_empty() && !self.finish(&records, &shutdown).await? {
                 break;
             }
         }
         self.consumer.close().await;
+        Ok(())
+    }
+
+    /// The next records to judge.
+    async fn read(&mut self) -> Result<Vec<Record>, ProcessorError> {
+        self.try_paused().await?;
+        let wait = Duration::from_millis(self.config.poll_wait_ms);
+        let records = self.consumer.poll_batch(self.config.batch_size, wait).await?;
+        self.admit(records).await
+    }
+
+    /// Takes from each partition what comes before a message of a schema that this version does not know, and
+    /// pauses the partition there. The group never commits beyond it, so another version begins with it.
+    async fn admit(&mut self, records: Vec<Record>) -> Result<Vec<Record>, ProcessorError> {
+        let codec = self.codecs.judged;
+        let unknown = |record: &Record| codec.unknown_schema(record.payload.as_deref().unwrap_or_default());
+        if self.paused.is_empty() && records.iter().all(|record| unknown(record).is_none()) {
+            return Ok(records);
+        }
+        let mut admitted = Vec::with_capacity(records.len());
+        for record in records {
+            let Record { partition, offset, .. } = record;
+            if self.paused.is_beyond(partition, offset) {
+                continue;
+            }
+            if let Some(unknown) = unknown(&record) {
+                self.paused.pause(&self.topics.usage, partition, offset, &unknown, self.clock.now());
+                self.consumer.pause(&self.topics.usage, partition).await?;
+            } else {
+                self.paused.resume(partition);
+                admitted.push(record);
+            }
+        }
+        Ok(admitted)
+    }
+
+    /// Reads paused partitions again now and then, and gives up those that belong to another instance.
+    async fn try_paused(&mut self) -> Result<(), ProcessorError> {
+        if !self.paused.is_time_to_try(self.clock.now()) {
+            return Ok(());
+        }
+        let owned = self.consumer.assignment()?;
+        for (partition, offset) in self.paused.offsets() {
+            self.consumer.resume(&self.topics.usage, partition, offset).await?;
+            if !owned.iter().any(|(_, number)| *number == partition) {
+                self.paused.resume(partition);
+            }
+        }
         Ok(())
     }
 
@@ -148,8 +223,9 @@ impl Processor {
                 Err(ProcessorError::Kafka(error)) if error.is_retryable() => {
                     tracing::warn!(%error, "a batch was not acknowledged; sending it again");
                 }
-                Err(error @ ProcessorError::ContextObject { .. }) => {
+                Err(error) if error.is_about_context() => {
                     tracing::error!(%error, "waiting for context");
+                    self.readiness.raise(CONTEXT_ALARM, &error.to_string());
                 }
                 Err(error) => return Err(error),
             }
@@ -162,6 +238,7 @@ impl Processor {
 
     async fn step(&mut self, records: &[Record]) -> Result<(), ProcessorError> {
         self.context.catch_up().await?;
+        self.readiness.clear(CONTEXT_ALARM);
         let mut batch = self.publisher.batch();
         let mut buffer = Vec::with_capacity(1024);
         let mut verdicts: BTreeMap<&'static str, u64> = BTreeMap::new();

@@ -22,6 +22,10 @@ pub enum MetricName {
     CollectorSkipped,
     /// Fields whose text was no label and became null, by source and field.
     CollectorNullLabels,
+    /// Requests that were put off with 429, by what was full.
+    CollectorPutOff,
+    /// Bytes of requests that are worked on.
+    CollectorHeldBytes,
     /// Usage events judged, by verdict.
     ProcessorJudged,
     /// Messages that could not be decoded, by topic.
@@ -34,22 +38,27 @@ pub enum MetricName {
     SinkCommits,
     /// Rows of the newest commit.
     SinkCommitRows,
+    /// 1 while a partition waits at a message that its reader cannot read, by reader, topic and partition.
+    PartitionPaused,
     /// Queries answered, by interface and outcome.
     QueryAnswered,
 }
 
 impl MetricName {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 14] = [
         Self::CollectorAccepted,
         Self::CollectorRejected,
         Self::CollectorSkipped,
         Self::CollectorNullLabels,
+        Self::CollectorPutOff,
+        Self::CollectorHeldBytes,
         Self::ProcessorJudged,
         Self::ProcessorUndecodable,
         Self::ProcessorContextVersion,
         Self::SinkDecisions,
         Self::SinkCommits,
         Self::SinkCommitRows,
+        Self::PartitionPaused,
         Self::QueryAnswered,
     ];
 
@@ -59,6 +68,8 @@ impl MetricName {
             Self::CollectorRejected => ("modellane_collector_rejected", "Records rejected"),
             Self::CollectorSkipped => ("modellane_collector_skipped", "Records that are no usage"),
             Self::CollectorNullLabels => ("modellane_collector_null_labels", "Fields that became null"),
+            Self::CollectorPutOff => ("modellane_collector_put_off", "Requests asked to come again"),
+            Self::CollectorHeldBytes => ("modellane_collector_held_bytes", "Bytes of requests in flight"),
             Self::ProcessorJudged => ("modellane_processor_judged", "Usage events judged"),
             Self::ProcessorUndecodable => ("modellane_processor_undecodable", "Messages not decodable"),
             Self::ProcessorContextVersion => {
@@ -67,12 +78,19 @@ impl MetricName {
             Self::SinkDecisions => ("modellane_sink_decisions", "Events by decision of the ledger"),
             Self::SinkCommits => ("modellane_sink_commits", "Commits"),
             Self::SinkCommitRows => ("modellane_sink_commit_rows", "Rows of the newest commit"),
+            Self::PartitionPaused => ("modellane_partition_paused", "Whether a partition waits"),
             Self::QueryAnswered => ("modellane_query_answered", "Queries answered"),
         }
     }
 
     fn is_gauge(self) -> bool {
-        matches!(self, Self::ProcessorContextVersion | Self::SinkCommitRows)
+        matches!(
+            self,
+            Self::CollectorHeldBytes
+                | Self::ProcessorContextVersion
+                | Self::SinkCommitRows
+                | Self::PartitionPaused
+        )
     }
 }
 

@@ -16,7 +16,7 @@ mod rejects;
 
 pub use avro::{
     AvroCodec, CodecError, JudgedEncoder, SCHEMA_FILES, SchemaFile, UsageMessage, context_codec,
-    intent_codec, judged_codec, reject_codec, usage_codec,
+    intent_codec, judged_codec, reject_codec, usage_codec, wire,
 };
 pub use error::BatchError;
 pub use intents::{IntentBatchBuilder, intents_schema};

@@ -5,30 +5,28 @@ use crate::writer::{Pending, Taken, Writer, extend};
 use crate::{CommitReport, SinkError, reject};
 use arrow::array::RecordBatch;
 use modellane_event::{Date, IntentEvent, RejectEvent};
-use modellane_kafka::{INTENTS_TOPIC, REJECTS_TOPIC};
 use modellane_ledger::RangeSet;
 use modellane_runtime::random_id;
 use modellane_schema::{
-    BatchError, CodecError, IntentBatchBuilder, RejectBatchBuilder, intent_codec, reject_codec,
+    AvroCodec, BatchError, CodecError, IntentBatchBuilder, RejectBatchBuilder, intent_codec, reject_codec,
 };
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 /// A kind of message that is appended as it is.
-pub(crate) trait Appended: Send + Sync + Sized + 'static {
-    const TOPIC: &'static str;
-    fn decode(bytes: &[u8]) -> Result<Self, CodecError>;
+pub(crate) trait Appended: DeserializeOwned + Send + Sync + 'static {
+    fn codec() -> AvroCodec<Self>;
     /// Value of the partition column.
     fn day(&self) -> Date;
     fn batch(rows: &[Self]) -> Result<RecordBatch, BatchError>;
 }
 
 impl Appended for IntentEvent {
-    const TOPIC: &'static str = INTENTS_TOPIC;
-    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        intent_codec().decode(bytes)
+    fn codec() -> AvroCodec<Self> {
+        intent_codec()
     }
     fn day(&self) -> Date {
         self.started_at.date()
@@ -41,9 +39,8 @@ impl Appended for IntentEvent {
 }
 
 impl Appended for RejectEvent {
-    const TOPIC: &'static str = REJECTS_TOPIC;
-    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        reject_codec().decode(bytes)
+    fn codec() -> AvroCodec<Self> {
+        reject_codec()
     }
     fn day(&self) -> Date {
         self.recorded_at.date()
@@ -140,18 +137,22 @@ impl<T: Appended> Writer for AppendWriter<T> {
         }
     }
 
+    fn unknown_schema(&self, payload: &[u8]) -> Option<CodecError> {
+        T::codec().unknown_schema(payload)
+    }
+
     async fn take(&mut self, taken: Taken) -> Result<(), SinkError> {
         let now = match &self.home {
             Home::Own(owner) => owner.now(),
             Home::Shared => self.rejects.0.lock().await.now(),
         };
         for record in &taken.records {
-            match record.payload.as_deref().map(T::decode) {
+            match record.payload.as_deref().map(|payload| T::codec().decode(payload)) {
                 Some(Ok(row)) => {
                     self.days.insert(row.day());
                     self.rows.push(row);
                 }
-                _ => self.undecodable.push(reject::undecodable(T::TOPIC, &taken.stream, record, now)),
+                _ => self.undecodable.push(reject::undecodable(&taken.stream, record, now)),
             }
         }
         self.messages += taken.records.len() as u64;

@@ -2,6 +2,7 @@
 
 use crate::SinkError;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 
 /// Settings of the sink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,14 +16,26 @@ pub struct SinkConfig {
     pub spacing_per_day_ms: u64,
     /// Most entries that wait for a commit; more are not read from the log.
     pub max_rows: usize,
+    /// Most MiB of messages, as the topic carries them, that wait for a commit; more are not read from the
+    /// log. Decoded into columns, sorted and written they take several times as much.
+    pub max_mib: usize,
     /// Memory in MiB for the index of current versions; days that were not touched for longest are dropped
     /// first and read from the lake again when they are needed.
     pub index_mib: usize,
+    /// Where a process that is a sink alone serves health and metrics.
+    pub health_listen: SocketAddr,
 }
 
 impl Default for SinkConfig {
     fn default() -> Self {
-        Self { commit_interval_ms: 15_000, spacing_per_day_ms: 1_000, max_rows: 200_000, index_mib: 512 }
+        Self {
+            commit_interval_ms: 15_000,
+            spacing_per_day_ms: 1_000,
+            max_rows: 200_000,
+            max_mib: 32,
+            index_mib: 512,
+            health_listen: SocketAddr::from(([127, 0, 0, 1], 8602)),
+        }
     }
 }
 
@@ -35,10 +48,18 @@ impl SinkConfig {
         if self.max_rows == 0 {
             return refuse("sink.max_rows is 0; give the number of rows that a commit may hold");
         }
+        if self.max_mib == 0 {
+            return refuse("sink.max_mib is 0; give the memory for messages that wait for a commit");
+        }
         if self.commit_interval_ms == 0 || self.commit_interval_ms > Self::MAX_SPACING_MS {
             return refuse("sink.commit_interval_ms must lie between 1 and 60000");
         }
         Ok(())
+    }
+
+    /// Most bytes of messages that wait for a commit.
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.max_mib.saturating_mul(1 << 20)
     }
 
     /// Least time in milliseconds between two commits, the later one touching so many days.

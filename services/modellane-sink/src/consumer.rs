@@ -1,11 +1,12 @@
 //! Reading one topic into one table, from the offsets in the table.
 
+use crate::log::topic_of;
 use crate::progress::ProgressSender;
 use crate::writer::{Taken, Writer};
 use crate::{CommitReport, LogReader, LogRecord, PartitionBounds, SinkConfig, SinkError};
 use modellane_event::UtcTime;
 use modellane_ledger::StreamRange;
-use modellane_runtime::{Clock, MetricName, Metrics, Shutdown};
+use modellane_runtime::{Clock, MetricName, Metrics, PausedPartitions, Shutdown};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +25,15 @@ pub(crate) struct Consumer<R, W> {
     pub(crate) metrics: Metrics,
     pub(crate) progress: ProgressSender,
     pub(crate) shutdown: Shutdown,
+    pub(crate) paused: PausedPartitions,
 }
 
 /// Where reading stands between two commits.
 struct Cursor {
     stream: String,
     next: BTreeMap<i32, i64>,
+    /// Bytes of messages that wait for a commit.
+    bytes: usize,
     /// When the oldest record that waits was taken.
     waiting_since: Option<UtcTime>,
     last_commit: Option<UtcTime>,
@@ -69,13 +73,13 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         let mut cursor = self.start().await?;
         loop {
             let stopping = self.shutdown.is_triggered();
-            let pending = self.writer.pending();
-            let full = pending.rows >= self.config.max_rows;
+            let full = self.is_full(&cursor);
             let drained = if full || stopping { stopping } else { self.read(&mut cursor).await? == 0 };
             if self.writer.pending().messages > 0 && (stopping || self.is_due(&cursor, drained)) {
                 let report = self.writer.commit().await?;
                 self.note(&report);
                 cursor.waiting_since = None;
+                cursor.bytes = 0;
                 cursor.last_commit = Some(self.clock.now());
                 self.adopt_new_partitions(&mut cursor).await?;
             }
@@ -95,7 +99,7 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         let starts: Vec<(i32, i64)> = next.iter().map(|(partition, next)| (*partition, *next)).collect();
         self.reader.assign(&starts).await?;
         self.progress.positions(&stream, &starts);
-        Ok(Cursor { stream, next, waiting_since: None, last_commit: None })
+        Ok(Cursor { stream, next, bytes: 0, waiting_since: None, last_commit: None })
     }
 
     async fn start_of(&mut self, stream: &str, bounds: PartitionBounds) -> Result<i64, SinkError> {
@@ -107,13 +111,65 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         Err(SinkError::OutOfRange { stream: stream.to_owned(), partition, offset, low, high })
     }
 
+    /// Whether as much waits for a commit as memory is given for; nothing more is read then.
+    fn is_full(&self, cursor: &Cursor) -> bool {
+        self.writer.pending().rows >= self.config.max_rows || cursor.bytes >= self.config.max_bytes()
+    }
+
+    /// Leaves out what follows a message of a schema that this version does not know, and reads no more of
+    /// its partition. The table then ends before the message, where a version that knows it goes on.
+    async fn admit(&mut self, cursor: &Cursor, records: Vec<LogRecord>) -> Result<Vec<LogRecord>, SinkError> {
+        let unknown = |writer: &W, record: &LogRecord| {
+            record.payload.as_deref().and_then(|payload| writer.unknown_schema(payload))
+        };
+        if self.paused.is_empty() && records.iter().all(|record| unknown(&self.writer, record).is_none()) {
+            return Ok(records);
+        }
+        let (mut admitted, mut stops) = (Vec::with_capacity(records.len()), false);
+        for record in records {
+            let LogRecord { partition, offset, .. } = record;
+            if self.paused.is_beyond(partition, offset) {
+                continue;
+            }
+            if let Some(unknown) = unknown(&self.writer, &record) {
+                let topic = topic_of(&cursor.stream);
+                self.paused.pause(topic, partition, offset, &unknown, self.clock.now());
+                stops = true;
+            } else {
+                self.paused.resume(partition);
+                admitted.push(record);
+            }
+        }
+        if stops {
+            let taken = admitted.iter().map(|record| (record.partition, record.offset + 1));
+            let mut next = cursor.next.clone();
+            next.extend(taken);
+            self.paused.offsets().iter().for_each(|(partition, _)| {
+                next.remove(partition);
+            });
+            self.reader.assign(&next.into_iter().collect::<Vec<_>>()).await?;
+        }
+        Ok(admitted)
+    }
+
+    /// Reads paused partitions again now and then.
+    async fn try_paused(&mut self, cursor: &Cursor) -> Result<(), SinkError> {
+        if self.paused.is_time_to_try(self.clock.now()) {
+            let starts: Vec<_> = cursor.next.iter().map(|(partition, next)| (*partition, *next)).collect();
+            self.reader.assign(&starts).await?;
+        }
+        Ok(())
+    }
+
     /// Reads once and says how many messages came.
     async fn read(&mut self, cursor: &mut Cursor) -> Result<usize, SinkError> {
+        self.try_paused(cursor).await?;
         let room = self.config.max_rows.saturating_sub(self.writer.pending().rows);
         let records = tokio::select! {
             records = self.reader.poll(room.clamp(1, POLL_MESSAGES), POLL_WAIT) => records?,
             () = self.shutdown.triggered() => return Ok(0),
         };
+        let records = self.admit(cursor, records).await?;
         let count = records.len();
         let taken = cursor.advance(records);
         if !taken.records.is_empty() {
@@ -125,7 +181,7 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
 
     fn is_due(&self, cursor: &Cursor, drained: bool) -> bool {
         let pending = self.writer.pending();
-        if pending.rows >= self.config.max_rows || (drained && self.progress.somebody_waits()) {
+        if self.is_full(cursor) || (drained && self.progress.somebody_waits()) {
             return true;
         }
         let now = self.clock.now();
@@ -190,6 +246,7 @@ impl Cursor {
             let (_, end) = ends.entry(record.partition).or_insert((*next, *next));
             *end = record.offset + 1;
             *next = record.offset + 1;
+            self.bytes += record.payload.as_ref().map_or(0, Vec::len);
             fresh.push(record);
         }
         let stream = &self.stream;

@@ -52,3 +52,8 @@ pub trait LogReader: Send {
         wait: Duration,
     ) -> impl Future<Output = Result<Vec<LogRecord>, SinkError>> + Send;
 }
+
+/// The topic of a stream: streams are named by their cluster and their topic.
+pub(crate) fn topic_of(stream: &str) -> &str {
+    stream.rsplit_once('/').map_or(stream, |(_, topic)| topic)
+}

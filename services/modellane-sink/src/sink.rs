@@ -12,7 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use modellane_event::{IntentEvent, RejectEvent};
 use modellane_lake::Lake;
-use modellane_runtime::{Clock, Metrics, Shutdown};
+use modellane_runtime::{Clock, Metrics, PausedPartitions, Readiness, Shutdown};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -36,6 +36,7 @@ pub struct Sink {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     progress: ProgressSender,
+    readiness: Readiness,
 }
 
 impl Sink {
@@ -73,7 +74,15 @@ impl Sink {
             clock,
             metrics,
             progress: ProgressSender::new(),
+            readiness: Readiness::new(),
         })
+    }
+
+    /// Raises its alarms there.
+    #[must_use]
+    pub fn with_readiness(mut self, readiness: Readiness) -> Self {
+        self.readiness = readiness;
+        self
     }
 
     /// Calls `hook` at the stages of each commit of the ledger, so that tests can stop the sink there.
@@ -104,10 +113,10 @@ impl Sink {
         logs: SinkLogs<R>,
         shutdown: Shutdown,
     ) -> Result<(), SinkError> {
-        let Self { ledger, intents, rejects, config, clock, metrics, progress } = self;
+        let Self { ledger, intents, rejects, config, clock, metrics, progress, readiness } = self;
         // Stopping the topics after a failure must not stop the whole process by itself.
         let stop = Shutdown::new();
-        let settings = Settings { config, clock, metrics, progress, stop: stop.clone() };
+        let settings = Settings { config, clock, metrics, progress, readiness, stop: stop.clone() };
         let topics = async {
             tokio::join!(
                 settings.consume(logs.judged, ledger),
@@ -141,6 +150,7 @@ struct Settings {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     progress: ProgressSender,
+    readiness: Readiness,
     stop: Shutdown,
 }
 
@@ -158,6 +168,7 @@ impl Settings {
             metrics: self.metrics.clone(),
             progress: self.progress.clone(),
             shutdown: self.stop.clone(),
+            paused: PausedPartitions::new("sink", self.metrics.clone(), self.readiness.clone()),
         };
         let stop = self.stop.clone();
         async move {

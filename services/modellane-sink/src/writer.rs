@@ -2,6 +2,7 @@
 
 use crate::{CommitReport, LogRecord, SinkError};
 use modellane_ledger::{RangeSet, StreamRange};
+use modellane_schema::CodecError;
 use std::future::Future;
 
 /// Records of one topic on their way into one table.
@@ -12,6 +13,9 @@ pub(crate) trait Writer: Send {
         stream: &str,
         partition: i32,
     ) -> impl Future<Output = Result<Option<i64>, SinkError>> + Send;
+
+    /// Why this version cannot read a message that another one can; `None` for the others.
+    fn unknown_schema(&self, payload: &[u8]) -> Option<CodecError>;
 
     /// Takes records that follow what was taken before.
     fn take(&mut self, records: Taken) -> impl Future<Output = Result<(), SinkError>> + Send;

@@ -60,6 +60,9 @@ pub(crate) enum Command {
     Sources(Sources),
     /// Prints one report.
     Report(Report),
+    /// Works on what was rejected.
+    #[command(subcommand)]
+    Rejects(Rejects),
     /// Works on guidance bundles.
     #[command(subcommand)]
     Policy(Policy),
@@ -151,6 +154,29 @@ pub(crate) struct Report {
     /// How it is printed.
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rejects {
+    /// Reads rejected messages again from the topics that still hold them, and sends those that this version
+    /// can read. Messages that came through before are counted once all the same.
+    Replay(Replay),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Only rejects of this source, as the view `rejects` names it: `topic` for messages.
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Only what was rejected since then (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<UtcTime>,
+    /// Only rejects with this reason.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Data directory of the instance.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

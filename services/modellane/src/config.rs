@@ -124,7 +124,8 @@ impl AppConfig {
     /// A client is made and thrown away: the library finds wrong settings and unreadable certificates itself.
     fn kafka_problem(&self) -> Option<String> {
         self.kafka.bootstrap.as_ref()?;
-        AssignedConsumer::new(&self.kafka).err().map(|error| error.to_string())
+        let checked = self.kafka.check().and_then(|()| AssignedConsumer::new(&self.kafka).map(drop));
+        checked.err().map(|error| error.to_string())
     }
 
     fn lake_problem(&self) -> Option<String> {

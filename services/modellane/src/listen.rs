@@ -7,11 +7,15 @@ use anyhow::{Context, Result};
 use axum::Router;
 use modellane_collector::{Collector, KafkaPublish, admin_only, otlp_router, router};
 use modellane_kafka::Publisher;
-use modellane_runtime::{Readiness, Shutdown, health_router};
+use modellane_runtime::{Shutdown, health_router};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+
+/// How long requests in flight have at a stop: longer than a message may wait for its acknowledgement.
+const DRAIN: Duration = Duration::from_secs(35);
 
 /// The collector while it listens.
 pub(crate) struct Listening {
@@ -33,10 +37,9 @@ impl Listening {
             Arc::clone(&base.clock),
             base.metrics.clone(),
         )?;
-        let readiness = Readiness::new();
         let routes = router(Arc::clone(&collector))
             .merge(admin_only(Arc::clone(&collector), admin::router(Arc::clone(&collector), context)))
-            .merge(health_router(readiness.clone(), base.metrics.clone()));
+            .merge(health_router(base.readiness.clone(), base.metrics.clone()));
         let mut tasks = JoinSet::new();
         let address = serve("collector.listen", config.listen, routes, shutdown, &mut tasks).await?;
         let otlp_http_address = match config.otlp_http_listen {
@@ -46,16 +49,47 @@ impl Listening {
             }
             None => None,
         };
-        readiness.set(true);
         Ok(Self { address, otlp_http_address, tasks })
     }
 
-    /// Waits until every request in flight is answered.
+    /// Waits until every request in flight is answered, and not for ever: a client may stop in the middle of
+    /// its body.
     pub(crate) async fn stopped(mut self) {
-        while let Some(ended) = self.tasks.join_next().await {
-            if let Ok(Err(error)) = ended {
-                tracing::error!(%error, "the collector's port failed");
-            }
+        if tokio::time::timeout(DRAIN, all_ended(&mut self.tasks)).await.is_err() {
+            tracing::warn!("requests that were not answered in time were broken off; none was acknowledged");
+        }
+    }
+}
+
+/// The port for health and metrics of a process that has no other.
+pub(crate) struct Health(JoinSet<std::io::Result<()>>);
+
+impl Health {
+    /// Opens the port and serves until asked to stop.
+    pub(crate) async fn start(
+        base: &Base,
+        key: &str,
+        address: SocketAddr,
+        shutdown: &Shutdown,
+    ) -> Result<Self> {
+        let mut tasks = JoinSet::new();
+        let routes = health_router(base.readiness.clone(), base.metrics.clone());
+        let address = serve(key, address, routes, shutdown, &mut tasks).await?;
+        tracing::info!(%address, "health and metrics");
+        Ok(Self(tasks))
+    }
+
+    /// Waits until what was asked is answered.
+    pub(crate) async fn stopped(mut self) {
+        // Nothing of it matters to anybody.
+        let _ = tokio::time::timeout(DRAIN, all_ended(&mut self.0)).await;
+    }
+}
+
+async fn all_ended(tasks: &mut JoinSet<std::io::Result<()>>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Ok(Err(error)) = ended {
+            tracing::error!(%error, "a port failed");
         }
     }
 }

@@ -15,18 +15,20 @@ mod out;
 mod print;
 mod progress;
 mod ready;
+mod rejects;
 mod report;
 mod sample;
 mod sources;
 mod stack;
 
-use crate::cli::{Cli, Command, ConfigCommand, LogStyle, Policy};
+use crate::cli::{Cli, Command, ConfigCommand, LogStyle, Policy, Rejects};
 use crate::config::AppConfig;
 use crate::ready::ready;
 use crate::stack::{Base, Roles, Stack};
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
 use modellane_judge::{Bundle, PolicyObject};
+use modellane_kafka::check_cluster;
 use modellane_runtime::{LogFormat, Shutdown, init_logging, load_config};
 use std::path::Path;
 use std::process::ExitCode;
@@ -108,6 +110,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Sources(args) => sources::run(config()?, args).await?,
         Command::Report(args) => report::run(config()?, args).await?,
+        Command::Rejects(Rejects::Replay(args)) => rejects::replay(config()?, args).await?,
         Command::Policy(Policy::Check { dir }) => check_policy(&dir)?,
         Command::Config(ConfigCommand::Check) => check_config(&config()?).await?,
         Command::Config(ConfigCommand::Key { out }) => key::create(&out)?,
@@ -138,6 +141,15 @@ async fn serve(base: Base, roles: Roles) -> Result<()> {
 
 async fn check_config(config: &AppConfig) -> Result<()> {
     config.check().await?;
+    if config.kafka.bootstrap.is_some() {
+        match check_cluster(&config.kafka).await {
+            // The configuration may be checked where it does not run.
+            Err(error) if error.is_retryable() => {
+                out::line(format_args!("the cluster was not asked: {error}"))?
+            }
+            checked => checked?,
+        }
+    }
     let key = config.key_file();
     let key_is_needed = config.kafka.bootstrap.is_some() || config.lake.key_file.is_some();
     if key_is_needed && !key.exists() {

@@ -25,6 +25,7 @@ fn ports(config: &AppConfig, roles: Roles) -> Vec<(&'static str, SocketAddr)> {
         ports.push(("query.pg_listen", config.query.pg_listen));
         ports.push(("query.http_listen", config.query.http_listen));
     }
+    ports.extend(roles.health_port(config));
     if config.kafka.bootstrap.is_none() {
         ports.push(("data.broker_port", (Ipv4Addr::LOCALHOST, config.data.broker_port).into()));
     }

@@ -4,7 +4,7 @@ use crate::config::AppConfig;
 use crate::context::ContextIntake;
 use crate::flow::Flow;
 use crate::key::KeyFile;
-use crate::listen::Listening;
+use crate::listen::{Health, Listening};
 use crate::objects::LakeObjects;
 use anyhow::{Context, Result, anyhow, bail};
 use modellane_embedded_kafka::{Broker, BrokerConfig};
@@ -12,8 +12,9 @@ use modellane_event::LakeKey;
 use modellane_kafka::{AssignedConsumer, KafkaConfig, Topic, ensure_topics};
 use modellane_lake::{Lake, LakeConfig};
 use modellane_processor::Processor;
-use modellane_runtime::{Clock, DataDir, Instance, Metrics, Shutdown, SystemClock};
+use modellane_runtime::{Clock, DataDir, Instance, Metrics, Readiness, Shutdown, SystemClock};
 use modellane_sink::{KafkaLog, Sink, SinkHandle, SinkLogs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{OnceCell, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -40,6 +41,20 @@ impl Roles {
         self.collector || self.processor || self.sink
     }
 
+    /// Where health and metrics are served by a process that has no other port for them, with the name of the
+    /// setting. A command that brings records in and ends has none.
+    pub(crate) fn health_port(self, config: &AppConfig) -> Option<(&'static str, SocketAddr)> {
+        match self {
+            Self { collector: false, processor: true, sink: false, query: false } => {
+                Some(("processor.health_listen", config.processor.health_listen))
+            }
+            Self { collector: false, processor: false, sink: true, query: false } => {
+                Some(("sink.health_listen", config.sink.health_listen))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether any of them makes ids, for which it needs the lake key.
     fn need_key(self) -> bool {
         self.collector || self.processor
@@ -56,6 +71,8 @@ pub(crate) struct Base {
     key: OnceCell<LakeKey>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
+    /// What waits for a person, in all services of this process.
+    pub(crate) readiness: Readiness,
     /// Held while the embedded broker and a local lake belong to this process.
     held: Option<DataDir>,
     broker: Option<Broker>,
@@ -77,7 +94,7 @@ impl Base {
             ),
         };
         let kafka = match &broker {
-            Some(broker) => KafkaConfig::single_node(broker.bootstrap()),
+            Some(broker) => config.kafka.on_single_node(broker.bootstrap()),
             None => config.kafka.clone(),
         };
         ensure_topics(&kafka, config.data.partitions).await?;
@@ -107,7 +124,7 @@ impl Base {
 
     /// For a client of a running instance and its embedded broker.
     pub(crate) async fn client(config: AppConfig, instance: &Instance) -> Result<Self> {
-        let kafka = KafkaConfig::single_node(instance.broker.clone());
+        let kafka = config.kafka.on_single_node(instance.broker.clone());
         ensure_topics(&kafka, config.data.partitions).await?;
         Self::connect(config, kafka, None, None)
     }
@@ -125,6 +142,7 @@ impl Base {
             key: OnceCell::new(),
             clock: Arc::new(SystemClock),
             metrics: Metrics::new(),
+            readiness: Readiness::new(),
             config,
             kafka,
             lake_config,
@@ -158,6 +176,7 @@ pub(crate) struct Stack {
     pub(crate) context: Option<Arc<ContextIntake>>,
     pub(crate) query: Option<modellane_query::Running>,
     collector: Option<Listening>,
+    health: Option<Health>,
     processor: Option<watch::Receiver<modellane_processor::Progress>>,
     sink: Option<SinkHandle>,
     shutdown: Shutdown,
@@ -176,6 +195,7 @@ impl Stack {
             context: None,
             query: None,
             collector: None,
+            health: None,
             processor: None,
             sink: None,
             shutdown,
@@ -194,6 +214,8 @@ impl Stack {
         if roles.processor {
             stack.start_processor().await?;
         }
+        stack.start_health(roles).await?;
+        stack.base.readiness.set(true);
         stack.announce()?;
         Ok(stack)
     }
@@ -225,6 +247,7 @@ impl Stack {
             let name = topic.name(&base.kafka.topic_prefix);
             AssignedConsumer::new(&base.kafka).map(|consumer| KafkaLog::new(consumer, &name))
         };
+        let sink = sink.with_readiness(base.readiness.clone());
         let logs = SinkLogs {
             judged: log(Topic::Judged)?,
             intents: log(Topic::Intents)?,
@@ -249,10 +272,19 @@ impl Stack {
             base.metrics.clone(),
         )
         .await?;
+        let processor = processor.with_readiness(base.readiness.clone());
         self.processor = Some(processor.progress());
         let shutdown = self.shutdown.clone();
         self.tasks
             .spawn(async move { ("processor", processor.run(shutdown).await.map_err(anyhow::Error::from)) });
+        Ok(())
+    }
+
+    /// A process without the collector's port has one for health and metrics, if it serves on.
+    async fn start_health(&mut self, roles: Roles) -> Result<()> {
+        if let Some((key, address)) = roles.health_port(&self.base.config) {
+            self.health = Some(Health::start(&self.base, key, address, &self.shutdown).await?);
+        }
         Ok(())
     }
 
@@ -280,9 +312,12 @@ impl Stack {
     /// Waits for what was acknowledged to reach the lake; needs processor and sink in this process.
     pub(crate) fn flow(&self) -> Result<Flow> {
         match (&self.processor, &self.sink) {
-            (Some(processor), Some(sink)) => {
-                Ok(Flow { kafka: self.base.kafka.clone(), processor: processor.clone(), sink: sink.clone() })
-            }
+            (Some(processor), Some(sink)) => Ok(Flow {
+                kafka: self.base.kafka.clone(),
+                processor: processor.clone(),
+                sink: sink.clone(),
+                readiness: self.base.readiness.clone(),
+            }),
             _ => Err(anyhow!("processor and sink do not run in this process")),
         }
     }
@@ -306,6 +341,9 @@ impl Stack {
             collector.stopped().await;
         }
         let ended = all_ended(&mut self.tasks).await;
+        if let Some(health) = self.health.take() {
+            health.stopped().await;
+        }
         if let Some(query) = self.query.take() {
             query.stopped().await;
         }

@@ -2,6 +2,8 @@
 
 use super::Taken;
 use super::auth::Denied;
+use super::body::Refusal;
+use super::budget::Full;
 use crate::connectors;
 use crate::error::CollectorError;
 use axum::http::StatusCode;
@@ -83,18 +85,36 @@ pub(super) fn denied(denied: Denied) -> Response {
     }
 }
 
-pub(super) fn body_refused(status: StatusCode) -> Response {
+pub(super) fn body_refused(refusal: Refusal) -> Response {
+    let status = match refusal {
+        Refusal::Full(full) => return put_off(full),
+        Refusal::Status(status) => status,
+    };
     let message = match status {
         StatusCode::PAYLOAD_TOO_LARGE => {
             "the body is over the limit; send it in parts, or import it as a file"
+        }
+        StatusCode::REQUEST_TIMEOUT => {
+            "the body did not come in time; nothing of it was taken, send the same request again"
         }
         _ => "the body cannot be read or is not in the stated encoding",
     };
     failure(status, message)
 }
 
-pub(super) fn retry_later() -> Response {
-    with_retry(failure(StatusCode::TOO_MANY_REQUESTS, "too many requests in flight"))
+/// Asks to come again, as there is no room now.
+pub(super) fn put_off(full: Full) -> Response {
+    let message = match full {
+        Full::Requests => {
+            "as many requests are in flight as collector.max_in_flight allows; nothing of this one was taken, \
+             send it again after the seconds that Retry-After names"
+        }
+        Full::Bytes => {
+            "requests in flight hold as many bytes as collector.max_in_flight_mib allows; nothing of this one \
+             was taken, send it again after the seconds that Retry-After names, or in smaller parts"
+        }
+    };
+    with_retry(failure(StatusCode::TOO_MANY_REQUESTS, message))
 }
 
 pub(super) fn unavailable() -> Response {

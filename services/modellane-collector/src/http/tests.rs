@@ -1,8 +1,10 @@
 use super::*;
 use crate::config::AccessKey;
 use crate::publish::testing::Recorder;
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
 use axum::http::Method;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use modellane_event::{AccountKind, AccountRef, RejectReason, UtcTime};
 use modellane_runtime::ManualClock;
 use std::io::Write;
@@ -251,15 +253,102 @@ async fn compressed_bodies_are_read_and_bombs_are_refused() {
     assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
+/// Sends every body at once to a broker that acknowledges nothing, and says which were put off.
+async fn overload(server: &Server, bodies: &[String], fitting: usize, said: &str) -> Vec<usize> {
+    server.recorder.slow.send_replace(true);
+    let mut sending: FuturesUnordered<_> = (0..bodies.len())
+        .map(|at| async move { (at, server.send(SPEND, &[], bodies[at].clone()).await) })
+        .collect();
+    let mut put_off = Vec::new();
+    while sending.len() > fitting {
+        let (at, reply) = sending.next().await.unwrap();
+        assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
+        assert!(reply.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
+        let error = reply.json()["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(said) && error.contains("send it again"), "{error}");
+        put_off.push(at);
+    }
+    // Everything that is not put off by now waits for the broker.
+    assert!(futures::poll!(sending.next()).is_pending());
+    assert!(server.recorder.events().is_empty());
+    server.recorder.slow.send_replace(false);
+    while let Some((_, reply)) = sending.next().await {
+        assert_eq!(reply.status, StatusCode::OK);
+    }
+    put_off
+}
+
+fn row(id: usize, length: usize) -> String {
+    ROW.replace("\"r1\"", &format!("\"r{id}\"")) + &" ".repeat(length)
+}
+
+/// Five times of what fits comes in two ways: so many requests, and so many bytes.
 #[tokio::test]
-async fn a_full_house_asks_to_come_again() {
-    let server = server(CollectorConfig { max_in_flight: 1, ..CollectorConfig::default() });
-    let place = Arc::clone(&server.collector.in_flight).try_acquire_owned().unwrap();
-    let reply = server.send(SPEND, &[], ROW).await;
+async fn five_times_the_load_is_put_off_and_goes_through_when_it_comes_again() {
+    let config = CollectorConfig {
+        max_in_flight: 4,
+        max_in_flight_mib: 2,
+        max_body: 512 << 10,
+        max_decompressed: 512 << 10,
+        ..CollectorConfig::default()
+    };
+    let many = CollectorConfig { max_in_flight: 1_000, ..config.clone() };
+    // A body of 250 KiB is charged with 500, so four of them fit into 2 MiB.
+    for (config, length, said) in [(config, 0, "max_in_flight "), (many, 250 << 10, "max_in_flight_mib")] {
+        let server = server(config);
+        let bodies: Vec<String> = (0..20).map(|id| row(id, length)).collect();
+        let put_off = overload(&server, &bodies, 4, said).await;
+        assert_eq!(put_off.len(), 16);
+        assert_eq!(server.collector.budget.held(), 0);
+        for at in put_off {
+            assert_eq!(server.send(SPEND, &[], bodies[at].clone()).await.status, StatusCode::OK);
+        }
+        let ids: std::collections::BTreeSet<_> =
+            server.recorder.events().iter().map(|event| event.event_id).collect();
+        assert_eq!((server.recorder.events().len(), ids.len()), (20, 20));
+        let metrics = server.metrics.render();
+        assert!(metrics.contains("put_off_total{full=") && metrics.contains("} 16"), "{metrics}");
+        let held = metrics.lines().find(|line| line.starts_with("modellane_collector_held_bytes"));
+        assert!(held.is_some_and(|line| line.ends_with(" 0")), "{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_body_unpacks_to_is_charged_before_it_is_unpacked() {
+    let config = CollectorConfig {
+        max_in_flight_mib: 2,
+        max_body: 512 << 10,
+        max_decompressed: 768 << 10,
+        ..CollectorConfig::default()
+    };
+    let server = server(config);
+    // Another request holds half of it.
+    let mut other = server.collector.budget.admit().unwrap();
+    other.grow(1 << 20).unwrap();
+    let packed = zstd::encode_all(row(1, 700 << 10).as_bytes(), 1).unwrap();
+    let reply = server.send(SPEND, &[("content-encoding", "zstd")], packed.clone()).await;
     assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(reply.headers.contains_key("retry-after"));
-    drop(place);
+    assert_eq!(server.collector.budget.held(), 1 << 20);
+    drop(other);
+    let reply = server.send(SPEND, &[("content-encoding", "zstd")], packed).await;
+    assert_eq!((reply.status, server.collector.budget.held()), (StatusCode::OK, 0));
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_does_not_keep_its_place() {
+    let server =
+        server(CollectorConfig { max_in_flight: 1, body_timeout_s: 1, ..CollectorConfig::default() });
+    let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+    let reply = server.send(SPEND, &[], never).await;
+    assert_eq!(reply.status, StatusCode::REQUEST_TIMEOUT);
     assert_eq!(server.send(SPEND, &[], ROW).await.status, StatusCode::OK);
+}
+
+#[test]
+fn a_budget_without_room_for_the_largest_request_is_refused() {
+    let config = |mib| CollectorConfig { max_in_flight_mib: mib, ..CollectorConfig::default() };
+    assert!(config(160).validate().is_ok());
+    assert!(config(159).validate().is_err());
 }
 
 #[tokio::test]

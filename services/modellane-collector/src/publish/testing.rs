@@ -7,15 +7,17 @@ use modellane_kafka::{KafkaError, Topic};
 use modellane_schema::{intent_codec, reject_codec, usage_codec};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::watch;
 
 /// Topic, key and payload.
 type Message = (Topic, Vec<u8>, Vec<u8>);
 
-/// Keeps what was published; refuses everything while `down`.
+/// Keeps what was published; refuses everything while `down`, and acknowledges nothing while `slow`.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     pub(crate) messages: Mutex<Vec<Message>>,
     pub(crate) down: AtomicBool,
+    pub(crate) slow: watch::Sender<bool>,
 }
 
 impl Recorder {
@@ -47,6 +49,8 @@ impl Publish for Recorder {
             if self.down.load(Ordering::SeqCst) {
                 return Err(KafkaError::Unreachable { bootstrap: "nowhere".into(), action: "publish" });
             }
+            let mut slow = self.slow.subscribe();
+            slow.wait_for(|slow| !slow).await.unwrap();
             let copies = batch.iter().map(|(topic, key, payload)| (topic, key.to_vec(), payload.to_vec()));
             self.messages.lock().unwrap().extend(copies);
             Ok(())

@@ -1,6 +1,6 @@
 //! Adding a judgement to a usage message without coding the usage again.
 
-use super::{AvroCodec, CodecError, MARKER, judged_codec, positional, usage_codec};
+use super::{AvroCodec, CodecError, judged_codec, positional, usage_codec, wire};
 use modellane_event::{JudgedEvent, Judgement, UsageEvent};
 
 /// Writes judged events. A record's datum is the data of its fields one after another (Avro specification,
@@ -20,10 +20,15 @@ impl JudgedEncoder {
     /// Reads a usage message.
     pub fn usage<'m>(&self, message: &'m [u8]) -> Result<UsageMessage<'m>, CodecError> {
         let event = self.usage.decode(message)?;
-        let header = MARKER.len() + size_of::<u64>();
-        let current = self.usage.fingerprint().to_le_bytes();
-        let datum = message.split_at_checked(header).filter(|(header, _)| header.ends_with(&current));
-        Ok(UsageMessage { event, datum: datum.map(|(_, datum)| datum) })
+        let current = wire::Named::Fingerprint(self.usage.fingerprint());
+        let datum = wire::header(message).filter(|(named, _)| *named == current).map(|(_, datum)| datum);
+        Ok(UsageMessage { event, datum })
+    }
+
+    /// Why this version cannot read a usage message that another one may; see
+    /// [`AvroCodec::unknown_schema`].
+    pub fn unknown_schema(&self, message: &[u8]) -> Option<CodecError> {
+        self.usage.unknown_schema(message)
     }
 
     /// Appends the judged message to `out`; on an error `out` is left as it was.
@@ -38,8 +43,7 @@ impl JudgedEncoder {
             return self.judged.encode(&JudgedEvent { usage: usage.event, judgement }, out);
         };
         let start = out.len();
-        out.extend_from_slice(&MARKER);
-        out.extend_from_slice(&self.judged.fingerprint().to_le_bytes());
+        wire::write_fingerprint(self.judged.fingerprint(), out);
         out.extend_from_slice(datum);
         let written = positional::write(&judgement, out);
         written.map_err(|_| {

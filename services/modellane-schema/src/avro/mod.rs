@@ -4,6 +4,7 @@ mod compact;
 mod judged;
 mod positional;
 mod subject;
+pub mod wire;
 
 use compact::Compact;
 pub use judged::{JudgedEncoder, UsageMessage};
@@ -15,11 +16,8 @@ use std::fmt;
 use std::io::BufRead;
 use std::marker::PhantomData;
 use std::sync::LazyLock;
-use subject::Subject;
 pub use subject::{SCHEMA_FILES, SchemaFile};
-
-/// First bytes of every single-object message (Avro specification, "Single-object encoding").
-const MARKER: [u8; 2] = [0xC3, 0x01];
+use subject::{Subject, Version};
 
 /// Why a value or message could not be coded. Never repeats a value.
 #[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +31,16 @@ pub enum CodecError {
     UnknownSchema {
         /// CRC-64-AVRO of the writer's schema.
         fingerprint: u64,
+    },
+    /// The message names its schema by an id of a schema registry that nobody has resolved: with the registry
+    /// at hand it can be read.
+    #[error(
+        "the message names schema {id} of a schema registry, which is not configured, not reachable or does \
+         not know it"
+    )]
+    UnknownSchemaId {
+        /// The registry's id.
+        id: u32,
     },
     /// The message names a known schema and does not follow it, or holds a value outside its bounds.
     #[error("the message does not follow its schema, {schema}")]
@@ -84,6 +92,32 @@ impl<T> AvroCodec<T> {
     pub fn fingerprint(&self) -> u64 {
         self.subject.current().fingerprint
     }
+
+    /// Why this version cannot read a message that another one may: it names a schema, and not one that is
+    /// embedded here. `None` for messages that can be read and for those that nobody can read.
+    pub fn unknown_schema(&self, bytes: &[u8]) -> Option<CodecError> {
+        self.version_of(bytes).err().filter(CodecError::names_a_schema)
+    }
+
+    /// The version under which a message was written, and its datum.
+    fn version_of<'a>(&self, bytes: &'a [u8]) -> Result<(&'static Version, &'a [u8]), CodecError> {
+        match wire::header(bytes) {
+            Some((wire::Named::Fingerprint(fingerprint), datum)) => match self.subject.find(fingerprint) {
+                Some(version) => Ok((version, datum)),
+                None => Err(CodecError::UnknownSchema { fingerprint }),
+            },
+            Some((wire::Named::Id(id), _)) => Err(CodecError::UnknownSchemaId { id }),
+            None => Err(CodecError::NotSingleObject),
+        }
+    }
+}
+
+impl CodecError {
+    /// Whether the message says under which schema it was written, so that a version that knows the schema
+    /// can read it.
+    fn names_a_schema(&self) -> bool {
+        matches!(self, Self::UnknownSchema { .. } | Self::UnknownSchemaId { .. })
+    }
 }
 
 impl<T: Serialize> AvroCodec<T> {
@@ -91,8 +125,7 @@ impl<T: Serialize> AvroCodec<T> {
     pub fn encode(&self, value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
         let version = self.subject.current();
         let start = out.len();
-        out.extend_from_slice(&MARKER);
-        out.extend_from_slice(&version.fingerprint.to_le_bytes());
+        wire::write_fingerprint(version.fingerprint, out);
         if positional::write(value, out).is_err() {
             out.truncate(start);
             return Err(CodecError::Unencodable { schema: self.subject.name });
@@ -104,11 +137,8 @@ impl<T: Serialize> AvroCodec<T> {
 impl<T: DeserializeOwned> AvroCodec<T> {
     /// Reads one message, written under any embedded version of the schema.
     pub fn decode(&self, bytes: &[u8]) -> Result<T, CodecError> {
-        let rest = bytes.strip_prefix(&MARKER).ok_or(CodecError::NotSingleObject)?;
-        let (fingerprint, datum) = rest.split_first_chunk::<8>().ok_or(CodecError::NotSingleObject)?;
-        let fingerprint = u64::from_le_bytes(*fingerprint);
-        let version = self.subject.find(fingerprint).ok_or(CodecError::UnknownSchema { fingerprint })?;
-        let value = if fingerprint == self.fingerprint() {
+        let (version, datum) = self.version_of(bytes)?;
+        let value = if version.fingerprint == self.fingerprint() {
             positional::read(datum).ok()
         } else {
             resolve(&version.schema, datum)

@@ -75,6 +75,12 @@ impl Subject {
     }
 }
 
+/// CRC-64-AVRO of a schema's canonical form; `None` if the text is no Avro schema.
+pub(super) fn fingerprint(json: &str) -> Option<u64> {
+    let schema: Schema = json.parse().ok()?;
+    Some(u64::from_le_bytes(*schema.rabin_fingerprint()))
+}
+
 fn parse(file: &SchemaFile) -> Version {
     match file.json.parse::<Schema>() {
         Ok(schema) => Version { fingerprint: u64::from_le_bytes(*schema.rabin_fingerprint()), schema },

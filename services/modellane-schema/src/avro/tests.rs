@@ -130,3 +130,18 @@ fn a_value_outside_the_vocabulary_leaves_the_buffer_as_it_was() {
     assert_eq!(codec.encode(&0.5, &mut out), Err(CodecError::Unencodable { schema: "context_pointer" }));
     assert_eq!(out, b"before");
 }
+
+#[test]
+fn a_message_that_names_another_schema_is_told_from_one_that_nobody_can_read() {
+    let reader = codec(&[version(1, "")]);
+    let mut newer = vec![0xC3, 0x01];
+    newer.extend(7u64.to_le_bytes());
+    assert_eq!(reader.unknown_schema(&newer), Some(CodecError::UnknownSchema { fingerprint: 7 }));
+    assert_eq!(reader.unknown_schema(&[0, 0, 0, 0, 9, 1]), Some(CodecError::UnknownSchemaId { id: 9 }));
+    let mut truncated = vec![0xC3, 0x01];
+    truncated.extend(reader.fingerprint().to_le_bytes());
+    for nobody in [&truncated[..], &[0xC3, 0x01, 7], &[0, 0, 0], b"text", b""] {
+        assert_eq!(reader.unknown_schema(nobody), None);
+        assert!(reader.decode(nobody).is_err());
+    }
+}

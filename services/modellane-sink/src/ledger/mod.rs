@@ -16,11 +16,10 @@ use batch::{Batch, Facts};
 use day::Place;
 use hashbrown::HashMap;
 use modellane_event::{Date, JudgedEvent};
-use modellane_kafka::JUDGED_TOPIC;
 use modellane_lake::{StagedFile, Table};
 use modellane_ledger::{Incoming, asks_for_judgement};
 use modellane_runtime::random_id;
-use modellane_schema::judged_codec;
+use modellane_schema::{CodecError, judged_codec};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -48,7 +47,7 @@ impl LedgerWriter {
                 _ => {
                     self.batch.counters.rejects += 1;
                     let now = self.owner.now();
-                    self.batch.rejects.push(reject::undecodable(JUDGED_TOPIC, &taken.stream, record, now));
+                    self.batch.rejects.push(reject::undecodable(&taken.stream, record, now));
                 }
             }
         }
@@ -145,6 +144,10 @@ impl LedgerWriter {
 impl Writer for LedgerWriter {
     async fn position(&mut self, stream: &str, partition: i32) -> Result<Option<i64>, SinkError> {
         self.owner.position(stream, partition).await
+    }
+
+    fn unknown_schema(&self, payload: &[u8]) -> Option<CodecError> {
+        judged_codec().unknown_schema(payload)
     }
 
     async fn take(&mut self, taken: Taken) -> Result<(), SinkError> {

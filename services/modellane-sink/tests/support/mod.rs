@@ -22,7 +22,8 @@ pub(crate) struct MemoryLog {
     partitions: Arc<Mutex<Vec<Vec<Option<Vec<u8>>>>>>,
     /// Offsets below are gone, as after retention.
     low: i64,
-    next: Vec<i64>,
+    /// What is assigned, by partition.
+    next: Vec<Option<i64>>,
 }
 
 impl MemoryLog {
@@ -32,7 +33,7 @@ impl MemoryLog {
             stream: stream.to_owned(),
             partitions: Arc::new(Mutex::new(partitions_of)),
             low: 0,
-            next: vec![0; partitions],
+            next: vec![None; partitions],
         }
     }
 
@@ -40,10 +41,20 @@ impl MemoryLog {
         self.partitions.lock().unwrap()[partition].push(Some(payload));
     }
 
-    pub(crate) fn put(&self, partition: usize, event: &JudgedEvent) {
+    /// Returns how many bytes the message has.
+    pub(crate) fn put(&self, partition: usize, event: &JudgedEvent) -> usize {
         let mut payload = Vec::new();
         judged_codec().encode(event, &mut payload).unwrap();
+        let length = payload.len();
         self.put_bytes(partition, payload);
+        length
+    }
+
+    /// The message as another version reads it.
+    pub(crate) fn replace(&self, partition: usize, offset: usize, event: &JudgedEvent) {
+        let mut payload = Vec::new();
+        judged_codec().encode(event, &mut payload).unwrap();
+        self.partitions.lock().unwrap()[partition][offset] = Some(payload);
     }
 
     pub(crate) fn with_low(mut self, low: i64) -> Self {
@@ -80,8 +91,9 @@ impl LogReader for MemoryLog {
     }
 
     async fn assign(&mut self, starts: &[(i32, i64)]) -> Result<(), SinkError> {
+        self.next.fill(None);
         for (partition, next) in starts {
-            self.next[*partition as usize] = *next;
+            self.next[*partition as usize] = Some(*next);
         }
         Ok(())
     }
@@ -91,7 +103,7 @@ impl LogReader for MemoryLog {
         {
             let partitions = self.partitions.lock().unwrap();
             for (partition, messages) in partitions.iter().enumerate() {
-                let next = &mut self.next[partition];
+                let Some(next) = &mut self.next[partition] else { continue };
                 while records.len() < max && (*next as usize) < messages.len() {
                     let payload = messages[*next as usize].clone();
                     records.push(LogRecord { partition: partition as i32, offset: *next, payload });
@@ -264,8 +276,12 @@ impl Bench {
     }
 
     pub(crate) async fn open(&self) -> Sink {
+        self.open_with(Metrics::new()).await
+    }
+
+    pub(crate) async fn open_with(&self, metrics: Metrics) -> Sink {
         let lake = Lake::open(&LakeConfig::directory(self.root.path())).unwrap();
-        Sink::open(&lake, self.config.clone(), Arc::new(SystemClock), Metrics::new()).await.unwrap()
+        Sink::open(&lake, self.config.clone(), Arc::new(SystemClock), metrics).await.unwrap()
     }
 
     /// Runs a fresh sink until everything in the log is committed, or until it ends by itself.
