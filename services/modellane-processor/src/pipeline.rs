@@ -74,40 +74,32 @@ impl Processor {
         clock: Arc<dyn Clock>,
         metrics: Metrics,
     ) -> BoxFuture<'_, Result<Self, ProcessorError>> {
-        Self::connect(config, kafka, objects, key, clock, metrics).boxed()
-    }
-
-    async fn connect(
-        config: ProcessorConfig,
-        kafka: &KafkaConfig,
-        objects: Box<dyn ContextObjects>,
-        key: LakeKey,
-        clock: Arc<dyn Clock>,
-        metrics: Metrics,
-    ) -> Result<Self, ProcessorError> {
-        let mut context = ContextFeed::open(kafka, objects).await?;
-        context.catch_up().await?;
-        let topics = Topics {
-            usage: Topic::Usage.name(&kafka.topic_prefix),
-            judged: Topic::Judged.name(&kafka.topic_prefix),
-            rejects: Topic::Rejects.name(&kafka.topic_prefix),
-        };
-        let consumer = GroupConsumer::new(kafka, &config.group, &[&topics.usage])?;
-        let partitions = AssignedConsumer::new(kafka)?.partitions(&topics.usage).await?;
-        // What earlier processors of the group have finished counts as well.
-        let committed = consumer.committed(&topics.usage, &partitions).await?;
-        Ok(Self {
-            consumer,
-            publisher: Publisher::new(kafka)?,
-            codecs: Codecs { usage: usage_codec(), judged: judged_codec(), reject: reject_codec() },
-            progress: tokio::sync::watch::Sender::new(committed.into_iter().collect()),
-            config,
-            context,
-            topics,
-            key,
-            clock,
-            metrics,
-        })
+        async move {
+            let mut context = ContextFeed::open(kafka, objects).await?;
+            context.catch_up().await?;
+            let topics = Topics {
+                usage: Topic::Usage.name(&kafka.topic_prefix),
+                judged: Topic::Judged.name(&kafka.topic_prefix),
+                rejects: Topic::Rejects.name(&kafka.topic_prefix),
+            };
+            let consumer = GroupConsumer::new(kafka, &config.group, &[&topics.usage])?;
+            let partitions = AssignedConsumer::new(kafka)?.partitions(&topics.usage).await?;
+            // What earlier processors of the group have finished counts as well.
+            let committed = consumer.committed(&topics.usage, &partitions).await?;
+            Ok(Self {
+                consumer,
+                publisher: Publisher::new(kafka)?,
+                codecs: Codecs { usage: usage_codec(), judged: judged_codec(), reject: reject_codec() },
+                progress: tokio::sync::watch::Sender::new(committed.into_iter().collect()),
+                config,
+                context,
+                topics,
+                key,
+                clock,
+                metrics,
+            })
+        }
+        .boxed()
     }
 
     /// Follows what this processor has committed.
