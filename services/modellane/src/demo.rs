@@ -64,7 +64,7 @@ pub(crate) async fn run(mut config: AppConfig, args: Demo) -> Result<()> {
     if args.data_dir.is_none() && DataDir::running(&config.data.dir).is_some() {
         bail!("a demo is running already; stop it, or give this one --data-dir DIR and other ports");
     }
-    ready(&config, Roles::ALL).await?;
+    ready(&config, Roles::ALL)?;
     if args.data_dir.is_none() {
         clear(&config.data.dir)?;
     }

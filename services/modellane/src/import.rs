@@ -231,7 +231,7 @@ pub(crate) async fn run(mut config: AppConfig, args: Import) -> Result<u64> {
 }
 
 async fn send(config: AppConfig, args: &Import) -> Result<Summary> {
-    config.check().await?;
+    config.check()?;
     let dir = config.data.dir.display().to_string();
     let base = match (config.kafka.bootstrap.clone(), DataDir::running(&config.data.dir)) {
         (Some(bootstrap), _) => {
@@ -263,7 +263,7 @@ async fn send_alone(mut config: AppConfig, args: &Import) -> Result<Summary> {
     let shutdown = Shutdown::new();
     shutdown.on_signal()?;
     config.sink.spacing_per_day_ms = 0;
-    ready(&config, Roles::INGEST).await?;
+    ready(&config, Roles::INGEST)?;
     let stack = Stack::start(Base::own(config).await?, Roles::INGEST, shutdown).await?;
     let imported = import_and_settle(&stack, args).await;
     let stopped = stack.stop().await;

@@ -93,7 +93,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(config()?, args).await?,
         Command::All => {
             let config = config()?;
-            ready(&config, Roles::ALL).await?;
+            ready(&config, Roles::ALL)?;
             serve(Base::own(config).await?, Roles::ALL).await?;
         }
         Command::Collector => service(config()?, |roles| roles.collector = true).await?,
@@ -109,7 +109,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Sources(args) => sources::run(config()?, args).await?,
         Command::Report(args) => report::run(config()?, args).await?,
         Command::Policy(Policy::Check { dir }) => check_policy(&dir)?,
-        Command::Config(ConfigCommand::Check) => check_config(&config()?).await?,
+        Command::Config(ConfigCommand::Check) => check_config(&config()?)?,
         Command::Config(ConfigCommand::Key { out }) => key::create(&out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -124,7 +124,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
 async fn service(config: AppConfig, choose: fn(&mut Roles)) -> Result<()> {
     let mut roles = Roles::NONE;
     choose(&mut roles);
-    ready(&config, roles).await?;
+    ready(&config, roles)?;
     serve(Base::member(config, roles).await?, roles).await
 }
 
@@ -136,8 +136,8 @@ async fn serve(base: Base, roles: Roles) -> Result<()> {
     served.and(stack.stop().await)
 }
 
-async fn check_config(config: &AppConfig) -> Result<()> {
-    config.check().await?;
+fn check_config(config: &AppConfig) -> Result<()> {
+    config.check()?;
     let key = config.key_file();
     let key_is_needed = config.kafka.bootstrap.is_some() || config.lake.key_file.is_some();
     if key_is_needed && !key.exists() {
