@@ -211,9 +211,7 @@ fn parse_one(sql: &str) -> Result<Statement, QueryError> {
 
 /// Reads statements as PostgreSQL writes them.
 pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>, QueryError> {
-    PostgresCompatibilityParser::new()
-        .parse(sql)
-        .map_err(|error| QueryError::Sql { code: "42601", message: error.to_string() })
+    PostgresCompatibilityParser::new().parse(sql).map_err(|error| QueryError::syntax(&error))
 }
 
 #[cfg(test)]
