@@ -75,6 +75,12 @@ pub enum QueryError {
         /// Names of the reports.
         known: String,
     },
+    /// A team that the directory does not list and that no entry of the report's part of the ledger names.
+    #[error("no team of that name: the directory lists {listed}, and no use in this period names it")]
+    UnknownTeam {
+        /// Teams of the directory, or `no team`.
+        listed: String,
+    },
     /// A parameter of a report or table function cannot be read. Its value is not repeated.
     #[error("parameter `{name}` must be {expected}")]
     Parameter {
@@ -96,7 +102,7 @@ impl QueryError {
             Self::TooManyRows { .. } => "54000",
             Self::Timeout | Self::Canceled => "57014",
             Self::UnknownReport { .. } => "42P01",
-            Self::Parameter { .. } => "22023",
+            Self::Parameter { .. } | Self::UnknownTeam { .. } => "22023",
             Self::Lake { .. } => "58030",
             Self::Config(_) | Self::NotLoopback { .. } | Self::Listen { .. } => "F0000",
             Self::Internal(_) => "XX000",

@@ -12,6 +12,7 @@ mod listen;
 mod objects;
 mod org;
 mod out;
+mod pointers;
 mod print;
 mod progress;
 mod ready;
@@ -19,6 +20,7 @@ mod report;
 mod sample;
 mod sources;
 mod stack;
+mod teams;
 
 use crate::cli::{Cli, Command, ConfigCommand, LogStyle, Policy};
 use crate::config::AppConfig;

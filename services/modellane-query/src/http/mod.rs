@@ -207,7 +207,9 @@ impl From<QueryError> for Failure {
         let status = match &error {
             QueryError::UnknownReport { .. } => StatusCode::NOT_FOUND,
             QueryError::Refused { .. } => StatusCode::FORBIDDEN,
-            QueryError::Sql { .. } | QueryError::Parameter { .. } => StatusCode::BAD_REQUEST,
+            QueryError::Sql { .. } | QueryError::Parameter { .. } | QueryError::UnknownTeam { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             QueryError::TooManyRows { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             QueryError::Timeout | QueryError::Canceled => StatusCode::REQUEST_TIMEOUT,
             QueryError::Lake { .. } => StatusCode::SERVICE_UNAVAILABLE,
