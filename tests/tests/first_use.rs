@@ -2,6 +2,7 @@
 //! that comes over HTTP. Nothing here needs more than the binary.
 
 use anyhow::{Context, Result, ensure};
+use modellane_tests::clients::tests_dir;
 use modellane_tests::instance::{Instance, binary, command_on_free_ports, skip};
 use serde_json::Value;
 use std::io::Write;
@@ -341,5 +342,47 @@ fn a_report_on_a_team_holds_those_below_it() -> Result<()> {
         ensure!(started.elapsed().as_secs() < 60, "a directory that came by HTTP does not show");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
+    instance.stop()
+}
+
+#[test]
+fn a_budget_that_was_spent_yesterday_is_a_fact_today() -> Result<()> {
+    let Some(bench) = Bench::new()? else { return Ok(()) };
+    bench.write("org/directory.yaml", TEAMS)?;
+    let budget = "{ id: B-1, team: product, from: 2020-01-01, original: \"0.50\", currency: USD }";
+    bench.write("org/finance.yaml", &format!("reporting_currency: USD\nbudgets: [{budget}]\n"))?;
+    let policy = tests_dir().join("../services/modellane-judge/fixtures/policy/2026.11.1");
+    for entry in std::fs::read_dir(policy)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).context("a name")?;
+        bench.write(&format!("org/policy/1/{name}"), &std::fs::read_to_string(&path)?)?;
+    }
+    bench.write("org/exports/litellm.spend_logs/a.json", &row_of("r-1", "ana@acme.example"))?;
+    bench.ends(0, &["demo", "--once", "--org", "org", "--data-dir", "data"])?;
+
+    let instance = Instance::start(&bench.binary, &bench.path("data"), 300, &bench.path("log"))?;
+    let started = std::time::Instant::now();
+    let day = loop {
+        let log = std::fs::read_to_string(bench.path("log"))?;
+        let line = log.lines().find(|line| line.contains("published what the budgets had been spent"));
+        if let Some((_, day)) = line.and_then(|line| line.split_once("day=")) {
+            break day[..10].to_owned();
+        }
+        ensure!(started.elapsed().as_secs() < 60, "no budget was published: {log}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    bench.write("today.json", &row_of("r-2", "ana@acme.example").replace("2026-11-05", &day))?;
+    bench.ends(0, &["import", "litellm.spend_logs", "today.json", "--data-dir", "data"])?;
+    let url = format!("http://{}/v1/sql", instance.addresses.http);
+    let facts = loop {
+        let sql = format!("SELECT facts FROM usage WHERE event_date = DATE '{day}'");
+        let answer = ureq::post(&url).send(sql.as_str())?.body_mut().read_to_string()?;
+        if answer.contains("facts") {
+            break answer;
+        }
+        ensure!(started.elapsed().as_secs() < 90, "the import does not show");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    ensure!(facts.contains("budget_state=over"), "{facts}");
     instance.stop()
 }

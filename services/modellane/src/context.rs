@@ -3,10 +3,10 @@
 use crate::pointers::Pointers;
 use crate::teams::Teams;
 use anyhow::{Context as _, Result, anyhow};
-use modellane_event::{ContextKind, ContextPointer, LakeKey, PersonId};
+use modellane_event::{ContextKind, ContextPointer, Date, Label, LakeKey, PersonId};
 use modellane_judge::{
-    Bundle, ContextError, ContextObject, EncodedObject, PersonIds, PolicyObject, parse_directory,
-    parse_finance, parse_prices,
+    Bundle, ContextError, ContextObject, EncodedObject, FinanceObject, PersonIds, PolicyObject,
+    SpendingObject, TeamEntry, parse_directory, parse_finance, parse_prices,
 };
 use modellane_kafka::{KafkaConfig, Publisher, Topic};
 use modellane_lake::Lake;
@@ -51,6 +51,15 @@ impl PersonIds for Persons {
     fn surrogate(&mut self, clear_id: &str) -> PersonId {
         self.0.surrogate(clear_id)
     }
+}
+
+/// Budgets whose spending is to be published.
+pub(crate) struct Due {
+    pub(crate) finance: FinanceObject,
+    /// Content hash of the finance file.
+    pub(crate) hash: Label,
+    /// Teams of the directory that holds.
+    pub(crate) teams: Vec<TeamEntry>,
 }
 
 /// Context that was read and found sound. Nothing of it holds before [`ContextIntake::take`]; dropping it
@@ -145,6 +154,45 @@ impl ContextIntake {
             self.announce(object).await?;
         }
         Ok(current.catch_up().await?)
+    }
+
+    /// The budgets whose spending before that day is to be published: none if no budget covers the day, or if
+    /// somebody has published it since they were declared.
+    pub(crate) async fn spending_due(&self, day: Date) -> Result<Option<Due>> {
+        let mut current = self.current.lock().await;
+        current.pointers.read_on().await?;
+        let newest =
+            |kind: ContextKind| current.pointers.newest.get(&kind).map(|announced| announced.hash.clone());
+        let Some(hash) = newest(ContextKind::Finance) else { return Ok(None) };
+        let (spending, directory) = (newest(ContextKind::Spending), newest(ContextKind::Directory));
+        drop(current);
+        if let Some(ContextObject::Spending(published)) = self.object(ContextKind::Spending, spending).await?
+            && (published.day, &published.finance) == (day, &hash)
+        {
+            return Ok(None);
+        }
+        let finance = self.object(ContextKind::Finance, Some(hash.clone())).await?;
+        let Some(ContextObject::Finance(finance)) = finance else { return Ok(None) };
+        if finance.budgets.iter().all(|budget| !budget.period.contains(day.start())) {
+            return Ok(None);
+        }
+        let teams = match self.object(ContextKind::Directory, directory).await? {
+            Some(ContextObject::Directory(directory)) => directory.teams,
+            _ => Vec::new(),
+        };
+        Ok(Some(Due { finance, hash, teams }))
+    }
+
+    async fn object(&self, kind: ContextKind, hash: Option<Label>) -> Result<Option<ContextObject>> {
+        let Some(hash) = hash else { return Ok(None) };
+        Ok(ContextObject::decode(kind, &self.lake.get_context(hash.as_str()).await?)?)
+    }
+
+    /// Stores and announces what budgets had been spent.
+    pub(crate) async fn publish_spending(&self, spending: SpendingObject) -> Result<()> {
+        let object = ContextObject::Spending(spending).encode()?;
+        self.lake.put_context(object.bytes.clone().into()).await?;
+        self.announce(&object).await
     }
 
     async fn announce(&self, object: &EncodedObject) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The binary: wiring only.
 
 mod admin;
+mod budgets;
 mod cli;
 mod config;
 mod context;

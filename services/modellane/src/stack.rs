@@ -1,5 +1,6 @@
 //! Starts services and stops them in order.
 
+use crate::budgets::Budgets;
 use crate::config::AppConfig;
 use crate::context::ContextIntake;
 use crate::flow::Flow;
@@ -212,6 +213,17 @@ impl Stack {
     async fn start_collector(&mut self) -> Result<()> {
         let context = Arc::new(self.base.context().await?);
         self.collector = Some(Listening::start(&self.base, Arc::clone(&context), &self.shutdown).await?);
+        let budgets = Budgets {
+            context: Arc::clone(&context),
+            query: self.base.config.query.clone(),
+            lake: self.base.lake_config.clone(),
+            clock: Arc::clone(&self.base.clock),
+        };
+        let shutdown = self.shutdown.clone();
+        self.tasks.spawn(async move {
+            budgets.run(shutdown).await;
+            ("budgets", Ok(()))
+        });
         self.context = Some(context);
         Ok(())
     }
