@@ -205,6 +205,10 @@ fn an_import_says_where_files_go_and_what_came_of_them() -> Result<()> {
     };
     let printed = import(0, &["good.json", "--dry-run"])?;
     ensure!(printed.contains("accepted 1") && !bench.path("data").exists(), "{printed}");
+    for missing in ["missing.json", "."] {
+        let printed = import(1, &["good.json", missing])?;
+        ensure!(printed.contains(missing) && !bench.path("data").exists(), "{printed}");
+    }
     let printed = import(0, &["good.json"])?;
     ensure!(printed.contains("lake there") && printed.contains("data"), "{printed}");
     ensure!(import(0, &["good.json", "wrong.json"])?.contains("rejected 1"));

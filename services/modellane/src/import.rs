@@ -8,6 +8,7 @@ use crate::stack::{Base, Roles, Stack};
 use crate::{out, progress};
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
+use modellane_collector::import::check_files;
 use modellane_collector::intents::read_intents;
 use modellane_collector::{Batch, ImportOptions, ImportSummary, IndexedRejection, KafkaPublish, Publish};
 use modellane_event::{IntentOrigin, LakeKey, UtcTime};
@@ -212,6 +213,7 @@ impl Summary {
 /// Runs the command; returns how many records were rejected.
 pub(crate) async fn run(mut config: AppConfig, args: Import) -> Result<u64> {
     config.use_data_dir(args.data_dir.clone());
+    check_files(&args.files)?;
     let summary = if args.dry_run {
         let summary = Importer::dry().take(&args).await?;
         summary.print()?;
@@ -253,7 +255,9 @@ async fn send(config: AppConfig, args: &Import) -> Result<Summary> {
     let summary = Importer::new(&base).await?.take(args).await?;
     summary.print()?;
     if summary.accepted > 0 {
-        out::line("acknowledged; it is in the lake after the sink's next commit")?;
+        out::line(
+            "acknowledged; it is in the lake after the sink's next commit. What the lake has already counts once",
+        )?;
     }
     Ok(summary)
 }
@@ -270,6 +274,9 @@ async fn send_alone(mut config: AppConfig, args: &Import) -> Result<Summary> {
     let summary = imported?;
     stopped?;
     summary.print()?;
+    if summary.accepted > 0 {
+        out::line("it is in the lake; what the lake had already counts once")?;
+    }
     Ok(summary)
 }
 

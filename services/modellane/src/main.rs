@@ -68,10 +68,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Commands that talk to a person log warnings only; services say what they do.
+/// Commands that talk to a person log warnings only; services say what they do, and libraries what is wrong.
 fn default_filter(command: &Command) -> &'static str {
     match command {
-        Command::All | Command::Collector | Command::Processor | Command::Sink | Command::Query => "info",
+        Command::All | Command::Collector | Command::Processor | Command::Sink | Command::Query => {
+            "warn,modellane=info"
+        }
         _ => "warn",
     }
 }

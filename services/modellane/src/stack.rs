@@ -206,13 +206,16 @@ impl Stack {
         let running =
             modellane_query::serve(config, self.base.lake_config.clone(), metrics, self.shutdown.clone())
                 .await?;
+        tracing::info!(http = %running.http_address, postgres = %running.pg_address, "query listens");
         self.query = Some(running);
         Ok(())
     }
 
     async fn start_collector(&mut self) -> Result<()> {
         let context = Arc::new(self.base.context().await?);
-        self.collector = Some(Listening::start(&self.base, Arc::clone(&context), &self.shutdown).await?);
+        let listening = Listening::start(&self.base, Arc::clone(&context), &self.shutdown).await?;
+        tracing::info!(address = %listening.address, "collector listens");
+        self.collector = Some(listening);
         let budgets = Budgets {
             context: Arc::clone(&context),
             query: self.base.config.query.clone(),
