@@ -154,8 +154,8 @@ impl ContextState {
 
     /// Applies the object that the pointer at `offset` names. Pointers come in the order of their
     /// offsets; one that was applied before changes nothing. A newer directory or price list replaces the
-    /// older one, spending that of the same day; a bundle replaces the one of the same id and version and stands beside the others.
-    /// After an error the state is unchanged.
+    /// older one, what was spent that of the same day; a bundle replaces the one of the same id and version
+    /// and stands beside the others. After an error the state is unchanged.
     pub fn apply(&mut self, pointer: &ContextPointer, offset: i64, bytes: &[u8]) -> Result<(), ContextError> {
         if offset <= self.version {
             return Ok(());

@@ -1,7 +1,7 @@
 //! What the budgets had been spent by the end of a day: worked out once, published, and then a fact.
 //!
-//! A running sum would make the verdict on a use depend on which other uses had arrived before it. So a use is
-//! judged by what was published for its day, whatever became known later.
+//! A running sum would make the verdict on a use depend on which other uses had arrived before it. So a use
+//! is judged by what was published for its day, whatever became known later.
 
 use crate::directory::TeamEntry;
 use crate::finance::{Budget, FinanceObject};
@@ -75,8 +75,9 @@ impl SpendingObject {
         Self { format: Self::FORMAT, day, finance: finance_hash, budgets }
     }
 
-    /// `over`, `near` or `under`: the worst of the budgets that cover the use. `None` if none does, or if what is
-    /// known does not decide. A budget is `over` once all of it is spent, and `near` from the part `near` of it.
+    /// `over`, `near` or `under`: the worst of the budgets that cover the use. `None` if none does, or if what
+    /// is known does not decide. A budget is `over` once all of it is spent, and `near` from the part `near`
+    /// of it.
     pub(crate) fn state(
         &self,
         team: Option<&Label>,

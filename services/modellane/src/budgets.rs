@@ -23,8 +23,8 @@ pub(crate) struct Budgets {
 }
 
 impl Budgets {
-    /// Publishes when a day begins, and when other budgets are declared, until asked to stop. A failure is said
-    /// and tried again: until then the fact is missing, which a verdict names.
+    /// Publishes when a day begins, and when other budgets are declared, until asked to stop. A failure is
+    /// said and tried again: until then the fact is missing, which a verdict names.
     pub(crate) async fn run(self, shutdown: Shutdown) {
         let publishing = async {
             loop {
@@ -58,8 +58,8 @@ impl Budgets {
 /// Known costs by day. A use that outlasts its day, such as a month's bill, counts once it is over.
 async fn costs_before(query: &Query, day: Date) -> Result<Vec<DayCost>> {
     let sql = format!(
-        "SELECT event_date, team, cost_center, currency, CAST(SUM(effective_cost) AS DECIMAL(38, 9)) FROM usage \
-         WHERE cost_sign = 1 AND effective_cost IS NOT NULL AND event_date < DATE '{day}' \
+        "SELECT event_date, team, cost_center, currency, CAST(SUM(effective_cost) AS DECIMAL(38, 9)) \
+         FROM usage WHERE cost_sign = 1 AND effective_cost IS NOT NULL AND event_date < DATE '{day}' \
          AND period_end <= TIMESTAMPTZ '{day}T00:00:00Z' GROUP BY 1, 2, 3, 4"
     );
     let batches = query.sql(&sql).await?;

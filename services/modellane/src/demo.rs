@@ -20,8 +20,8 @@ const ROWS: usize = 20;
 const REPORTS: [(&str, &str, &str); 5] = [
     (
         "spend",
-        "Spend by month and vendor (billed: what vendors charge; effective: billed, else estimated; without a \
-         currency: no amount is known)",
+        "Spend by month and vendor (billed: what vendors charge; effective: billed, else estimated; \
+         without a currency: no amount is known)",
         "SELECT month, vendor, currency, SUM(rows) AS rows, SUM(billed_cost) AS billed_cost, \
          SUM(effective_cost) AS effective_cost, SUM(list_cost) AS list_cost FROM spend \
          GROUP BY month, vendor, currency ORDER BY month, vendor, currency",

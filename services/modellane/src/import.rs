@@ -256,7 +256,8 @@ async fn send(config: AppConfig, args: &Import) -> Result<Summary> {
     summary.print()?;
     if summary.accepted > 0 {
         out::line(
-            "acknowledged; it is in the lake after the sink's next commit. What the lake has already counts once",
+            "acknowledged; it is in the lake after the sink's next commit. What the lake has already counts \
+             once",
         )?;
     }
     Ok(summary)

@@ -86,8 +86,8 @@ async fn serve(
 
 /// What whoever asks for something else is told.
 fn lost(status: StatusCode) -> Response {
-    let error = "records come by POST to /v1/sources/SOURCE/records, intents to /v1/intents, telemetry to /v1/logs, \
-                 /v1/traces and /v1/metrics; context comes by PUT to /v1/directory, /v1/policy, /v1/prices and \
-                 /v1/finance; reports are served by the query service";
+    let error = "records come by POST to /v1/sources/SOURCE/records, intents to /v1/intents, telemetry to \
+                 /v1/logs, /v1/traces and /v1/metrics; context comes by PUT to /v1/directory, /v1/policy, \
+                 /v1/prices and /v1/finance; reports are served by the query service";
     (status, Json(json!({ "error": error }))).into_response()
 }

@@ -20,7 +20,8 @@ pub(crate) struct Announced {
     pub(crate) recorded_at: UtcTime,
 }
 
-/// Follows the pointer topic, which has one partition. Pointers are few, so nothing stays connected in between.
+/// Follows the pointer topic, which has one partition. Pointers are few, so nothing stays connected in
+/// between.
 pub(crate) struct Pointers {
     /// Which log it is: the topic of one cluster.
     pub(crate) stream: String,

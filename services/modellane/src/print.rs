@@ -85,8 +85,8 @@ impl Rows {
         format!("{table}{rest}")
     }
 
-    /// Decimal places that the numbers of a column need, so that their points stand below each other; none for
-    /// text.
+    /// Decimal places that the numbers of a column need, so that their points stand below each other; none
+    /// for text.
     fn places(&self, rows: &[Vec<Option<String>>], column: usize) -> Option<usize> {
         let numbers = rows.iter().filter_map(|row| row[column].as_deref());
         self.numeric[column].then(|| numbers.map(|text| places(trimmed(text))).max().unwrap_or(0))
