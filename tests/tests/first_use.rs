@@ -2,6 +2,7 @@
 //! that comes over HTTP. Nothing here needs more than the binary.
 
 use anyhow::{Context, Result, ensure};
+use modellane_tests::clients::tests_dir;
 use modellane_tests::instance::{Instance, binary, command_on_free_ports, skip};
 use serde_json::Value;
 use std::io::Write;
@@ -71,11 +72,16 @@ fn entries(dir: &Path) -> usize {
 
 /// A row of a gateway's log.
 fn row(id: &str) -> String {
+    row_of(id, "nobody@acme.example")
+}
+
+/// The same of the person with this address.
+fn row_of(id: &str, email: &str) -> String {
     format!(
         "{{\"data\":[{{\"request_id\":\"{id}\",\"call_type\":\"acompletion\",\"spend\":0.5,\
          \"prompt_tokens\":10,\"completion_tokens\":5,\"startTime\":\"2026-11-05T10:00:00Z\",\
-         \"endTime\":\"2026-11-05T10:00:01Z\",\"model\":\"openai/gpt-6.1-sol\",\"metadata\":{{}},\
-         \"status\":\"success\"}}]}}"
+         \"endTime\":\"2026-11-05T10:00:01Z\",\"model\":\"openai/gpt-6.1-sol\",\
+         \"metadata\":{{\"user_api_key_user_email\":\"{email}\"}},\"status\":\"success\"}}]}}"
     )
 }
 
@@ -199,6 +205,10 @@ fn an_import_says_where_files_go_and_what_came_of_them() -> Result<()> {
     };
     let printed = import(0, &["good.json", "--dry-run"])?;
     ensure!(printed.contains("accepted 1") && !bench.path("data").exists(), "{printed}");
+    for missing in ["missing.json", "."] {
+        let printed = import(1, &["good.json", missing])?;
+        ensure!(printed.contains(missing) && !bench.path("data").exists(), "{printed}");
+    }
     let printed = import(0, &["good.json"])?;
     ensure!(printed.contains("lake there") && printed.contains("data"), "{printed}");
     ensure!(import(0, &["good.json", "wrong.json"])?.contains("rejected 1"));
@@ -289,4 +299,94 @@ fn the_list_of_sources_says_how_to_send() -> Result<()> {
     ensure!(sent_as("claude_code.otel") == Some("otlp".into()), "{sources}");
     ensure!(sent_as("litellm.spend_logs") == Some("litellm.spend_logs".into()), "{sources}");
     Ok(())
+}
+
+const TEAMS: &str = "\
+people:
+  - { id: p-1, accounts: [{ kind: email, id: ana@acme.example }], memberships: [{ team: cards }] }
+  - { id: p-2, accounts: [{ kind: email, id: ben@acme.example }], memberships: [{ team: platform }] }
+teams:
+  - { id: company }
+  - { id: product, parent: company }
+  - { id: cards, parent: product }
+  - { id: platform, parent: company }
+";
+
+#[test]
+fn a_report_on_a_team_holds_those_below_it() -> Result<()> {
+    let Some(bench) = Bench::new()? else { return Ok(()) };
+    bench.write("org/directory.yaml", TEAMS)?;
+    for (id, email) in [("r-1", "ana@acme.example"), ("r-2", "ben@acme.example")] {
+        bench.write(&format!("org/exports/litellm.spend_logs/{id}.json"), &row_of(id, email))?;
+    }
+    bench.ends(0, &["demo", "--once", "--org", "org", "--data-dir", "data"])?;
+    let rows = |report: &[u8]| -> Result<u64> {
+        let report: Value = serde_json::from_slice(report)?;
+        let counts = report.as_array().into_iter().flatten().map(|row| &row["rows"]);
+        Ok(counts.filter_map(|rows| rows.as_u64().or_else(|| rows.as_str()?.parse().ok())).sum())
+    };
+    for (team, expected) in [("company", 2), ("product", 1), ("cards", 1), ("platform", 1)] {
+        let report = ["report", "spend", "--format", "json", "--data-dir", "data", "--team", team];
+        ensure!(rows(&bench.run(&report)?.stdout)? == expected, "{team} has not {expected} rows");
+    }
+    let printed = bench.ends(1, &["report", "spend", "--data-dir", "data", "--team", "crads"])?;
+    ensure!(printed.contains("cards") && !printed.contains("crads"), "{printed}");
+
+    let instance = Instance::start(&bench.binary, &bench.path("data"), 300, &bench.path("log"))?;
+    let asked = |query: &str| -> Result<u64> {
+        let url = format!("http://{}/v1/reports/spend.json?{query}", instance.addresses.http);
+        rows(ureq::get(url).call()?.body_mut().read_to_string()?.as_bytes())
+    };
+    ensure!(asked("team=product")? == 1 && asked("team=company")? == 2);
+    let moved = TEAMS.replace("platform, parent: company", "platform, parent: product");
+    let directory = format!("http://{}/v1/directory", instance.addresses.collector);
+    ensure!(put(&directory, None, moved.as_bytes())?.0 == 200);
+    let started = std::time::Instant::now();
+    while asked("team=product")? != 2 {
+        ensure!(started.elapsed().as_secs() < 60, "a directory that came by HTTP does not show");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    instance.stop()
+}
+
+#[test]
+fn a_budget_that_was_spent_yesterday_is_a_fact_today() -> Result<()> {
+    let Some(bench) = Bench::new()? else { return Ok(()) };
+    bench.write("org/directory.yaml", TEAMS)?;
+    let budget = "{ id: B-1, team: product, from: 2020-01-01, original: \"0.50\", currency: USD }";
+    bench.write("org/finance.yaml", &format!("reporting_currency: USD\nbudgets: [{budget}]\n"))?;
+    let policy = tests_dir().join("../services/modellane-judge/fixtures/policy/2026.11.1");
+    for entry in std::fs::read_dir(policy)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).context("a name")?;
+        bench.write(&format!("org/policy/1/{name}"), &std::fs::read_to_string(&path)?)?;
+    }
+    bench.write("org/exports/litellm.spend_logs/a.json", &row_of("r-1", "ana@acme.example"))?;
+    bench.ends(0, &["demo", "--once", "--org", "org", "--data-dir", "data"])?;
+
+    let instance = Instance::start(&bench.binary, &bench.path("data"), 300, &bench.path("log"))?;
+    let started = std::time::Instant::now();
+    let day = loop {
+        let log = std::fs::read_to_string(bench.path("log"))?;
+        let line = log.lines().find(|line| line.contains("published what the budgets had been spent"));
+        if let Some((_, day)) = line.and_then(|line| line.split_once("day=")) {
+            break day[..10].to_owned();
+        }
+        ensure!(started.elapsed().as_secs() < 60, "no budget was published: {log}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    bench.write("today.json", &row_of("r-2", "ana@acme.example").replace("2026-11-05", &day))?;
+    bench.ends(0, &["import", "litellm.spend_logs", "today.json", "--data-dir", "data"])?;
+    let url = format!("http://{}/v1/sql", instance.addresses.http);
+    let facts = loop {
+        let sql = format!("SELECT facts FROM usage WHERE event_date = DATE '{day}'");
+        let answer = ureq::post(&url).send(sql.as_str())?.body_mut().read_to_string()?;
+        if answer.contains("facts") {
+            break answer;
+        }
+        ensure!(started.elapsed().as_secs() < 90, "the import does not show");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    ensure!(facts.contains("budget_state=over"), "{facts}");
+    instance.stop()
 }

@@ -125,7 +125,7 @@ async fn records(
         return failure(StatusCode::FORBIDDEN, refused.reason);
     }
     let Some(connector) = connectors::connector(&source) else {
-        return reply::unknown_source();
+        return reply::unknown_source(&source);
     };
     if !carries_records(&media_type(request.headers())) {
         return failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send JSON, NDJSON or CSV");

@@ -82,6 +82,12 @@ pub struct FileSummary {
     pub empty: bool,
 }
 
+/// Makes sure that every file can be read, so that a mistake is said before anything is started for it. Their size
+/// together, in bytes.
+pub fn check_files(files: &[PathBuf]) -> Result<u64, CollectorError> {
+    files.iter().map(|path| file::check(path)).sum()
+}
+
 /// Imports files.
 #[derive(Clone)]
 pub struct Importer {
@@ -115,8 +121,7 @@ impl Importer {
             let known: Vec<&str> = connectors::specs().map(|spec| spec.name).collect();
             CollectorError::UnknownSource { known: known.join(", ") }
         })?;
-        let sizes = files.iter().map(|path| file::check(path)).collect::<Result<Vec<u64>, _>>()?;
-        let total = 2 * sizes.iter().sum::<u64>();
+        let total = 2 * check_files(files)?;
         let (updates, received) = mpsc::channel(WAITING);
         let job = Job {
             key: self.key.clone(),

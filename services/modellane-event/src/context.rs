@@ -15,6 +15,8 @@ closed_enum! {
         Prices = "prices",
         /// Seats, invoices, budgets, exchange rates.
         Finance = "finance",
+        /// What the budgets had been spent before a day.
+        Spending = "spending",
         /// A kind that this version does not know; readers skip it.
         Unknown = "unknown",
     }

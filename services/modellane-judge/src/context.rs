@@ -6,9 +6,11 @@ use crate::intents::IntentIndex;
 use crate::policy::{Bundle, PolicyObject};
 use crate::prices::{PriceIndex, PriceObject};
 use crate::problem::ContextError;
-use modellane_event::{ContextKind, ContextPointer, IntentEvent, Label, UtcTime};
+use crate::spending::SpendingObject;
+use modellane_event::{ContextKind, ContextPointer, Date, IntentEvent, Label, UtcTime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 
 /// One version of one part of the context, as the lake stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum ContextObject {
     Prices(PriceObject),
     /// Seats, invoices, budgets, exchange rates.
     Finance(FinanceObject),
+    /// What the budgets had been spent before a day.
+    Spending(SpendingObject),
 }
 
 /// The stored form of an object.
@@ -42,6 +46,7 @@ impl ContextObject {
             Self::Policy(_) => ContextKind::Policy,
             Self::Prices(_) => ContextKind::Prices,
             Self::Finance(_) => ContextKind::Finance,
+            Self::Spending(_) => ContextKind::Spending,
         }
     }
 
@@ -55,6 +60,7 @@ impl ContextObject {
             Self::Policy(object) => json(object),
             Self::Prices(object) => json(object),
             Self::Finance(object) => json(object),
+            Self::Spending(object) => json(object),
         }?;
         Ok(EncodedObject { kind: self.kind(), hash: object_hash(&bytes), bytes })
     }
@@ -77,6 +83,7 @@ impl ContextObject {
             ContextKind::Policy => Self::Policy(read(bytes, PolicyObject::FORMAT)?),
             ContextKind::Prices => Self::Prices(read(bytes, PriceObject::FORMAT)?),
             ContextKind::Finance => Self::Finance(read(bytes, FinanceObject::FORMAT)?),
+            ContextKind::Spending => Self::Spending(read(bytes, SpendingObject::FORMAT)?),
             ContextKind::Unknown => return Ok(None),
         }))
     }
@@ -110,6 +117,8 @@ pub struct ContextState {
     bundles: Vec<LoadedBundle>,
     pub(crate) prices: PriceIndex,
     pub(crate) price_version: Option<Label>,
+    /// What was published last for each day.
+    spending: BTreeMap<Date, SpendingObject>,
     pub(crate) intents: IntentIndex,
 }
 
@@ -121,6 +130,7 @@ impl Default for ContextState {
             bundles: Vec::new(),
             prices: PriceIndex::default(),
             price_version: None,
+            spending: BTreeMap::new(),
             intents: IntentIndex::default(),
         }
     }
@@ -144,8 +154,8 @@ impl ContextState {
 
     /// Applies the object that the pointer at `offset` names. Pointers come in the order of their
     /// offsets; one that was applied before changes nothing. A newer directory or price list replaces the
-    /// older one; a bundle replaces the one of the same id and version and stands beside the others.
-    /// After an error the state is unchanged.
+    /// older one, what was spent that of the same day; a bundle replaces the one of the same id and version
+    /// and stands beside the others. After an error the state is unchanged.
     pub fn apply(&mut self, pointer: &ContextPointer, offset: i64, bytes: &[u8]) -> Result<(), ContextError> {
         if offset <= self.version {
             return Ok(());
@@ -162,7 +172,10 @@ impl ContextState {
                 self.price_version = Label::new(short_hash(&pointer.hash)).ok();
                 self.prices = PriceIndex::new(object);
             }
-            // Nothing that finance says enters the judgement of one event.
+            Some(ContextObject::Spending(object)) => {
+                self.spending.insert(object.day, object);
+            }
+            // Budgets enter the judgement of one event as what was spent of them, and nothing else does.
             Some(ContextObject::Finance(_)) | None => {}
         }
         self.version = offset;
@@ -182,6 +195,11 @@ impl ContextState {
             .retain(|other| other.bundle.id() != bundle.id() || other.bundle.version() != bundle.version());
         self.bundles.push(LoadedBundle { bundle, policy_version, offset });
         self.bundles.sort_by_key(|loaded| (loaded.bundle.effective().from, loaded.offset));
+    }
+
+    /// What the budgets had been spent before a day, if that was published.
+    pub(crate) fn spending_for(&self, day: Date) -> Option<&SpendingObject> {
+        self.spending.get(&day)
     }
 
     /// The bundle in force at a moment. Of several it is the one that took effect last.

@@ -6,6 +6,7 @@ use crate::identity::{Identity, identify};
 use crate::linker::{Link, Target, WEIGHTS, link};
 use crate::policy::{Listing, Thresholds};
 use crate::reason::Reason;
+use crate::spending::SpendingObject;
 use crate::verdict::{Case, Evidence, find, link_label};
 use modellane_event::{ConfidenceLabel, Judgement, Label, Sensitivity, Share, UsageEvent, UsageFacts};
 use std::sync::LazyLock;
@@ -25,7 +26,7 @@ pub fn judge(state: &ContextState, event: &UsageEvent) -> Judgement {
     let linked = link.candidates.first().filter(|best| best.probability >= thresholds.intent);
     let model = Model::of(loaded, facts);
     let place = Place::of(state, facts, linked.map(|best| best.target));
-    let team = identity.team(at);
+    let (team, cost_center) = (identity.team(at), identity.cost_center(at));
     let finding = find(
         loaded.map(|loaded| &loaded.bundle),
         &Case {
@@ -44,6 +45,8 @@ pub fn judge(state: &ContextState, event: &UsageEvent) -> Judgement {
                 team: team.map(Label::as_str),
                 actor_kind: identity.kind(),
                 repo_sensitivity: place.stated.and_then(known_sensitivity),
+                budget_state: spending_of(state, facts)
+                    .and_then(|spending| spending.state(team, cost_center, thresholds.budget_near)),
             },
             sensitivity_of: &|target| target_workspace(state, facts, target)?.1.and_then(known_sensitivity),
         },
@@ -58,7 +61,7 @@ pub fn judge(state: &ContextState, event: &UsageEvent) -> Judgement {
         actor_kind: identity.kind(),
         identity_confidence: identity.confidence(),
         team: team.cloned(),
-        cost_center: identity.cost_center(at).cloned(),
+        cost_center: cost_center.cloned(),
         model_class: model.class.clone(),
         workspace: place.workspace.cloned(),
         sensitivity: place.sensitivity,
@@ -164,6 +167,12 @@ fn target_workspace<'a>(
         }
         Target::Declared(_) | Target::Standing(_) => None,
     }
+}
+
+/// What was published for the day of the use; nothing for one that goes on after it.
+fn spending_of<'a>(state: &'a ContextState, facts: &UsageFacts) -> Option<&'a SpendingObject> {
+    let day = facts.period_start.date();
+    state.spending_for(day).filter(|_| facts.period_end <= day.next().start())
 }
 
 fn known_sensitivity(sensitivity: Sensitivity) -> Option<&'static str> {

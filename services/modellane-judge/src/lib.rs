@@ -23,6 +23,7 @@ mod prices;
 mod problem;
 mod reader;
 mod reason;
+mod spending;
 mod verdict;
 
 #[cfg(test)]
@@ -40,3 +41,4 @@ pub use policy::{Bundle, Outcome, OutcomeClass, PolicyObject, Rule, Thresholds};
 pub use prices::{PriceEntry, PriceKind, PriceObject, parse_prices};
 pub use problem::{ContextError, Problem};
 pub use reason::Reason;
+pub use spending::{BudgetSpent, DayCost, SpendingObject};

@@ -20,11 +20,11 @@ pub(crate) struct Evidence<'a> {
     pub(crate) team: Option<&'a str>,
     pub(crate) actor_kind: ActorKind,
     pub(crate) repo_sensitivity: Option<&'a str>,
+    pub(crate) budget_state: Option<&'a str>,
 }
 
 impl<'a> Evidence<'a> {
-    /// The value of a fact. A fact that no evidence speaks of, such as a budget state that nobody has
-    /// published, is unknown.
+    /// The value of a fact. A fact that no evidence speaks of is unknown.
     fn value(&self, fact: &str) -> Option<&'a str> {
         match fact {
             "model_class" => self.model_class,
@@ -34,6 +34,7 @@ impl<'a> Evidence<'a> {
             "surface" => self.surface,
             "team" => self.team,
             "repo_sensitivity" => self.repo_sensitivity,
+            "budget_state" => self.budget_state,
             FactSpace::ACTOR_KIND => match self.actor_kind {
                 ActorKind::Person => Some("person"),
                 ActorKind::ServiceAccount => Some("service_account"),

@@ -1,6 +1,6 @@
 //! Where the lake is.
 
-use crate::LakeError;
+use crate::{LakeError, options};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,17 +24,31 @@ impl LakeConfig {
         Self { url: path.to_string_lossy().into_owned(), options: BTreeMap::new() }
     }
 
+    /// Refuses options that the store does not know, and those that would give up atomic commits. Reads and
+    /// creates nothing.
+    pub fn check(&self) -> Result<(), LakeError> {
+        self.refuse_unsafe_options()?;
+        match self.parsed() {
+            Some(url) => options::check(&url, &self.options),
+            None => options::none(&self.options),
+        }
+    }
+
+    /// The URL; null for a path. A one-letter scheme is a drive of Windows.
+    fn parsed(&self) -> Option<Url> {
+        Url::parse(&self.url).ok().filter(|url| url.scheme().len() > 1)
+    }
+
     /// The root as a URL that ends with a slash. A directory is created if it is missing.
     pub(crate) fn root(&self) -> Result<Url, LakeError> {
-        self.refuse_unsafe_options()?;
-        let mut url = match Url::parse(&self.url) {
-            Ok(url) if url.scheme() == "file" => {
+        self.check()?;
+        let mut url = match self.parsed() {
+            Some(url) if url.scheme() == "file" => {
                 let path = url.to_file_path().map_err(|()| LakeError::config("the path must be absolute"))?;
                 directory_url(&path)?
             }
-            // A one-letter scheme is a drive of Windows, and a path without a scheme is no URL at all.
-            Ok(url) if url.scheme().len() > 1 => url,
-            _ => directory_url(Path::new(&self.url))?,
+            Some(url) => url,
+            None => directory_url(Path::new(&self.url))?,
         };
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));

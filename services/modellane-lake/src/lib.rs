@@ -15,6 +15,7 @@ mod context;
 mod error;
 mod file;
 mod lake;
+mod options;
 mod read;
 mod reader;
 mod stage;

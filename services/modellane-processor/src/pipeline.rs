@@ -87,46 +87,38 @@ impl Processor {
         clock: Arc<dyn Clock>,
         metrics: Metrics,
     ) -> BoxFuture<'_, Result<Self, ProcessorError>> {
-        Self::connect(config, kafka, objects, key, clock, metrics).boxed()
-    }
-
-    async fn connect(
-        config: ProcessorConfig,
-        kafka: &KafkaConfig,
-        objects: Box<dyn ContextObjects>,
-        key: LakeKey,
-        clock: Arc<dyn Clock>,
-        metrics: Metrics,
-    ) -> Result<Self, ProcessorError> {
-        let mut context = ContextFeed::open(kafka, objects).await?;
-        match context.catch_up().await {
-            // Before the first batch it is met again, and waited for with an alarm.
-            Err(error) if error.is_about_context() => tracing::error!(%error, "waiting for context"),
-            read => read?,
+        async move {
+            let mut context = ContextFeed::open(kafka, objects).await?;
+            match context.catch_up().await {
+                // Before the first batch it is met again, and waited for with an alarm.
+                Err(error) if error.is_about_context() => tracing::error!(%error, "waiting for context"),
+                read => read?,
+            }
+            let topics = Topics {
+                usage: Topic::Usage.name(&kafka.topic_prefix),
+                judged: Topic::Judged.name(&kafka.topic_prefix),
+                rejects: Topic::Rejects.name(&kafka.topic_prefix),
+            };
+            let consumer = GroupConsumer::new(kafka, &config.group, &[&topics.usage])?;
+            let partitions = AssignedConsumer::new(kafka)?.partitions(&topics.usage).await?;
+            // What earlier processors of the group have finished counts as well.
+            let committed = consumer.committed(&topics.usage, &partitions).await?;
+            Ok(Self {
+                consumer,
+                publisher: Publisher::new(kafka)?,
+                codecs: Codecs { judged: JudgedEncoder::new(), reject: reject_codec() },
+                progress: tokio::sync::watch::Sender::new(committed.into_iter().collect()),
+                config,
+                context,
+                topics,
+                key,
+                clock,
+                paused: PausedPartitions::new(READER, metrics.clone(), Readiness::new()),
+                readiness: Readiness::new(),
+                metrics,
+            })
         }
-        let topics = Topics {
-            usage: Topic::Usage.name(&kafka.topic_prefix),
-            judged: Topic::Judged.name(&kafka.topic_prefix),
-            rejects: Topic::Rejects.name(&kafka.topic_prefix),
-        };
-        let consumer = GroupConsumer::new(kafka, &config.group, &[&topics.usage])?;
-        let partitions = AssignedConsumer::new(kafka)?.partitions(&topics.usage).await?;
-        // What earlier processors of the group have finished counts as well.
-        let committed = consumer.committed(&topics.usage, &partitions).await?;
-        Ok(Self {
-            consumer,
-            publisher: Publisher::new(kafka)?,
-            codecs: Codecs { judged: JudgedEncoder::new(), reject: reject_codec() },
-            progress: tokio::sync::watch::Sender::new(committed.into_iter().collect()),
-            config,
-            context,
-            topics,
-            key,
-            clock,
-            paused: PausedPartitions::new(READER, metrics.clone(), Readiness::new()),
-            readiness: Readiness::new(),
-            metrics,
-        })
+        .boxed()
     }
 
     /// Raises its alarms there.

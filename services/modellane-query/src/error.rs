@@ -1,7 +1,10 @@
 //! What can go wrong, by what the caller can do.
 
-use datafusion::common::SchemaError;
+use crate::views::VIEWS;
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
 use std::net::SocketAddr;
 
 /// Errors of the query service.
@@ -72,6 +75,12 @@ pub enum QueryError {
         /// Names of the reports.
         known: String,
     },
+    /// A team that the directory does not list and that no entry of the report's part of the ledger names.
+    #[error("no team of that name: the directory lists {listed}, and no use in this period names it")]
+    UnknownTeam {
+        /// Teams of the directory, or `no team`.
+        listed: String,
+    },
     /// A parameter of a report or table function cannot be read. Its value is not repeated.
     #[error("parameter `{name}` must be {expected}")]
     Parameter {
@@ -93,11 +102,22 @@ impl QueryError {
             Self::TooManyRows { .. } => "54000",
             Self::Timeout | Self::Canceled => "57014",
             Self::UnknownReport { .. } => "42P01",
-            Self::Parameter { .. } => "22023",
+            Self::Parameter { .. } | Self::UnknownTeam { .. } => "22023",
             Self::Lake { .. } => "58030",
             Self::Config(_) | Self::NotLoopback { .. } | Self::Listen { .. } => "F0000",
             Self::Internal(_) => "XX000",
         }
+    }
+
+    /// A statement that cannot be read.
+    pub(crate) fn syntax(error: &ParserError) -> Self {
+        let message = match error {
+            ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
+                format!("syntax error: {text}")
+            }
+            ParserError::RecursionLimitExceeded => "syntax error: nested too deeply".to_owned(),
+        };
+        Self::Sql { code: "42601", message }
     }
 
     /// A write, which a read-only transaction refuses.
@@ -120,21 +140,23 @@ impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
         let root = error.find_root();
         let message = root.strip_backtrace();
-        let sql = |code| Self::Sql { code, message: message.clone() };
+        let sql = |code, message: String| Self::Sql { code, message };
         match root {
-            DataFusionError::SQL(..) => sql("42601"),
+            DataFusionError::SQL(parser, _) => Self::syntax(parser.as_ref()),
             DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
-                SchemaError::FieldNotFound { .. } => sql("42703"),
-                SchemaError::AmbiguousReference { .. } => sql("42702"),
-                _ => sql("42701"),
+                SchemaError::FieldNotFound { field, valid_fields } => {
+                    sql("42703", unknown_column(&field.name, valid_fields))
+                }
+                SchemaError::AmbiguousReference { .. } => sql("42702", schema.to_string()),
+                _ => sql("42701", schema.to_string()),
             },
-            DataFusionError::Plan(text) if text.contains("not found") => sql("42P01"),
-            DataFusionError::Plan(text) if text.contains("Invalid function") => sql("42883"),
-            DataFusionError::Plan(_) => sql("42601"),
-            DataFusionError::NotImplemented(_) => sql("0A000"),
-            DataFusionError::ArrowError(arrow, _) => sql(arrow_code(arrow)),
-            DataFusionError::Execution(_) | DataFusionError::Configuration(_) => sql("22000"),
-            DataFusionError::ResourcesExhausted(_) => sql("53200"),
+            DataFusionError::Plan(text) if text.contains("not found") => sql("42P01", unknown_table(text)),
+            DataFusionError::Plan(text) if text.contains("Invalid function") => sql("42883", text.clone()),
+            DataFusionError::Plan(text) => sql("42601", text.clone()),
+            DataFusionError::NotImplemented(text) => sql("0A000", format!("not supported: {text}")),
+            DataFusionError::ArrowError(arrow, _) => arrow_failure(arrow),
+            DataFusionError::Execution(_) | DataFusionError::Configuration(_) => sql("22000", message),
+            DataFusionError::ResourcesExhausted(_) => sql("53200", message),
             DataFusionError::External(_)
             | DataFusionError::ObjectStore(_)
             | DataFusionError::IoError(_)
@@ -144,12 +166,48 @@ impl From<DataFusionError> for QueryError {
     }
 }
 
-fn arrow_code(error: &datafusion::arrow::error::ArrowError) -> &'static str {
-    use datafusion::arrow::error::ArrowError;
-    match error {
-        ArrowError::DivideByZero => "22012",
-        ArrowError::ArithmeticOverflow(_) => "22003",
-        ArrowError::CastError(_) | ArrowError::ParseError(_) => "22P02",
-        _ => "22000",
+/// What is wrong, and what there is instead; with the table's name where the statement has several.
+fn unknown_column(name: &str, known: &[Column]) -> String {
+    let single = known.windows(2).all(|pair| pair[0].relation == pair[1].relation);
+    let known: Vec<String> =
+        known.iter().map(|column| if single { column.name.clone() } else { column.flat_name() }).collect();
+    format!("there is no column {name}; there are: {}", known.join(", "))
+}
+
+/// The planner says `table 'modellane.public.NAME' not found`.
+fn unknown_table(text: &str) -> String {
+    let name = text.split('\'').nth(1).and_then(|name| name.rsplit('.').next());
+    match name {
+        Some(name) => {
+            format!("there is no view {name}; there are: {}", VIEWS.map(|view| view.name).join(", "))
+        }
+        None => text.to_owned(),
+    }
+}
+
+fn arrow_failure(error: &ArrowError) -> QueryError {
+    let (code, message) = match error {
+        ArrowError::DivideByZero => ("22012", "division by zero".to_owned()),
+        ArrowError::ArithmeticOverflow(text) => ("22003", text.clone()),
+        ArrowError::CastError(text) | ArrowError::ParseError(text) => ("22P02", text.clone()),
+        other => ("22000", other.to_string()),
+    };
+    QueryError::Sql { code, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_answered_with_those_that_there_are() {
+        let column = |table: &str, name: &str| Column::new(Some(table), name);
+        let one = unknown_column("tema", &[column("spend", "month"), column("spend", "team")]);
+        assert_eq!(one, "there is no column tema; there are: month, team");
+        let two = unknown_column("tema", &[column("spend", "team"), column("teams", "team")]);
+        assert_eq!(two, "there is no column tema; there are: spend.team, teams.team");
+        let table = unknown_table("table 'modellane.public.spent' not found");
+        assert!(table.starts_with("there is no view spent; there are: ") && table.contains("spend_daily"));
+        assert_eq!(unknown_table("something not found"), "something not found");
     }
 }

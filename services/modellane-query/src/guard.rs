@@ -128,7 +128,7 @@ fn refusal(statement: &Statement) -> QueryError {
     match statement {
         Statement::Copy { to: false, .. } => QueryError::read_only("COPY FROM"),
         Statement::Copy { to: true, target: CopyTarget::Stdout, .. } => {
-            QueryError::unsupported("COPY TO STDOUT is not supported; use SELECT")
+            QueryError::unsupported("COPY TO STDOUT is not supported; psql --csv writes what a SELECT gives")
         }
         Statement::Copy { .. } => QueryError::denied("COPY to a file or program is not allowed"),
         Statement::Prepare { .. } | Statement::Execute { .. } => QueryError::unsupported(

@@ -31,6 +31,7 @@ impl LakeReader {
             ("usage_ledger", modellane_schema::ledger_schema()),
             ("intents", modellane_schema::intents_schema()),
             ("rejects", modellane_schema::rejects_schema()),
+            ("teams", modellane_schema::teams_schema()),
         ];
         let tables = tables
             .into_iter()

@@ -3,9 +3,9 @@
 use crate::guard::{self, Kind};
 use crate::lake_reader::LakeReader;
 use crate::limits::{Patience, RowLimit, limited};
-use crate::report::{self, ReportParams, ReportResult};
+use crate::report::{self, Hierarchy, ReportParams, ReportResult};
 use crate::session::{Engine, Session};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Scope, Snapshot};
 use crate::standing::Standing;
 use crate::{QueryConfig, QueryError};
 use datafusion::arrow::array::RecordBatch;
@@ -14,10 +14,10 @@ use datafusion::sql::sqlparser::ast::Statement;
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt, TryStreamExt};
+use modellane_event::UtcTime;
 use modellane_lake::LakeConfig;
 use modellane_runtime::{MetricName, Metrics};
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 
 /// Rows of one statement with their columns, and what they rest on.
@@ -41,7 +41,6 @@ struct Inner {
     reader: Mutex<LakeReader>,
     publish: watch::Sender<Arc<Snapshot>>,
     metrics: Metrics,
-    team_parents: RwLock<BTreeMap<String, String>>,
 }
 
 impl Query {
@@ -62,14 +61,7 @@ impl Query {
         let snapshot = Snapshot::plan(reader.base_tables().await?, engine.template()).await?;
         let (publish, _) = watch::channel(Arc::new(snapshot));
         let reader = Mutex::new(reader);
-        Ok(Self(Arc::new(Inner {
-            config,
-            engine,
-            reader,
-            publish,
-            metrics,
-            team_parents: RwLock::default(),
-        })))
+        Ok(Self(Arc::new(Inner { config, engine, reader, publish, metrics })))
     }
 
     /// Looks for newer versions now, and lets statements that start from now on see them.
@@ -87,11 +79,6 @@ impl Query {
             self.0.publish.send_replace(Arc::new(snapshot));
         }
         Ok(())
-    }
-
-    /// Says which team is part of which, so that a report on a team holds its descendants.
-    pub fn set_team_parents(&self, parents: BTreeMap<String, String>) {
-        *self.0.team_parents.write().unwrap_or_else(PoisonError::into_inner) = parents;
     }
 
     /// Answers one statement that reads.
@@ -115,15 +102,23 @@ impl Query {
         limit: RowLimit,
     ) -> Result<ReportResult, QueryError> {
         let report = report::find(name)?;
-        let scope = {
-            let parents = self.0.team_parents.read().unwrap_or_else(PoisonError::into_inner);
-            params.scope(&parents)?
-        };
+        params.check()?;
         let current = self.current();
+        let teams = match params.team {
+            Some(_) => self.teams(&current, params.as_of).await?,
+            None => Hierarchy::default(),
+        };
+        let scope = params.scope(&teams);
         let snapshot = if scope == Default::default() { current } else { Arc::new(current.within(&scope)?) };
         let session = self.0.engine.session(snapshot)?;
         let statement = parse_one(&report.sql())?;
         let answer = self.run(&session, &statement, limit).await?;
+        // A team that was taken out of the directory keeps its entries, so only both together is a mistake.
+        if let (Some(team), None) = (&params.team, answer.standing.recorded_through)
+            && let Some(unknown) = teams.unknown(team)
+        {
+            return Err(unknown);
+        }
         Ok(ReportResult {
             name: report.name,
             title: report.title,
@@ -131,6 +126,14 @@ impl Query {
             batches: answer.batches,
             standing: answer.standing,
         })
+    }
+
+    /// The teams as the directory listed them then.
+    async fn teams(&self, current: &Snapshot, as_of: Option<UtcTime>) -> Result<Hierarchy, QueryError> {
+        let then = current.within(&Scope { as_of, ..Scope::default() })?;
+        let session = self.0.engine.session(Arc::new(then))?;
+        let plan = session.plan(&parse_one(Hierarchy::SQL)?).await?;
+        Hierarchy::of(&session.context().execute_logical_plan(plan).await?.collect().await?)
     }
 
     pub(crate) async fn answer(&self, sql: &str, limit: RowLimit) -> Result<SqlResult, QueryError> {
@@ -211,9 +214,7 @@ fn parse_one(sql: &str) -> Result<Statement, QueryError> {
 
 /// Reads statements as PostgreSQL writes them.
 pub(crate) fn parse(sql: &str) -> Result<Vec<Statement>, QueryError> {
-    PostgresCompatibilityParser::new()
-        .parse(sql)
-        .map_err(|error| QueryError::Sql { code: "42601", message: error.to_string() })
+    PostgresCompatibilityParser::new().parse(sql).map_err(|error| QueryError::syntax(&error))
 }
 
 #[cfg(test)]

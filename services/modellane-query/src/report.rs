@@ -3,8 +3,10 @@
 use crate::QueryError;
 use crate::snapshot::Scope;
 use crate::standing::Standing;
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::error::DataFusionError;
 use modellane_event::{Date, UtcTime};
 use std::collections::BTreeMap;
 
@@ -118,33 +120,71 @@ impl ReportParams {
         Ok(Self { from: date("from", from)?, to: date("to", to)?, team: team.map(str::to_owned), as_of })
     }
 
-    pub(crate) fn scope(&self, parents: &BTreeMap<String, String>) -> Result<Scope, QueryError> {
-        if let (Some(from), Some(to)) = (self.from, self.to)
-            && from >= to
-        {
-            return Err(QueryError::Parameter {
-                name: "to",
-                expected: "a day after `from`; it is exclusive",
-            });
+    /// Refuses parameters that are right alone and wrong together.
+    pub(crate) fn check(&self) -> Result<(), QueryError> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from >= to => {
+                Err(QueryError::Parameter { name: "to", expected: "a day after `from`; it is exclusive" })
+            }
+            _ => Ok(()),
         }
-        let teams = self.team.as_ref().map(|team| with_descendants(team, parents));
-        Ok(Scope { as_of: self.as_of, from: self.from, to: self.to, teams })
+    }
+
+    /// The part of the ledger, given who is part of which team.
+    pub(crate) fn scope(&self, hierarchy: &Hierarchy) -> Scope {
+        let teams = self.team.as_ref().map(|team| hierarchy.with_descendants(team));
+        Scope { as_of: self.as_of, from: self.from, to: self.to, teams }
     }
 }
 
-/// A team and all below it. A directory with a cycle ends the search instead of the process.
-fn with_descendants(team: &str, parents: &BTreeMap<String, String>) -> Vec<String> {
-    let mut found = vec![team.to_owned()];
-    let mut next = 0;
-    while next < found.len() {
-        for (child, parent) in parents {
-            if *parent == found[next] && !found.contains(child) {
-                found.push(child.clone());
-            }
+/// The teams of a directory, each with the one above it.
+#[derive(Debug, Default)]
+pub(crate) struct Hierarchy(BTreeMap<String, Option<String>>);
+
+impl Hierarchy {
+    /// Of the rows of [`Hierarchy::SQL`].
+    pub(crate) fn of(batches: &[RecordBatch]) -> Result<Self, QueryError> {
+        let mut teams = BTreeMap::new();
+        for batch in batches {
+            let column =
+                |index: usize| cast(batch.column(index), &DataType::Utf8).map_err(DataFusionError::from);
+            let (team, parent) = (column(0)?, column(1)?);
+            let rows = team.as_string::<i32>().iter().zip(parent.as_string::<i32>());
+            let named = |(team, parent): (Option<&str>, Option<&str>)| {
+                team.map(|team| (team.to_owned(), parent.map(str::to_owned)))
+            };
+            teams.extend(rows.filter_map(named));
         }
-        next += 1;
+        Ok(Self(teams))
     }
-    found
+
+    /// Asks for the teams of the directory that holds.
+    pub(crate) const SQL: &str = "SELECT team, parent FROM teams";
+
+    /// What to say of a team that no entry names, unless the directory lists it.
+    pub(crate) fn unknown(&self, team: &str) -> Option<QueryError> {
+        if self.0.contains_key(team) {
+            return None;
+        }
+        let teams: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        let listed = if teams.is_empty() { "no team".to_owned() } else { teams.join(", ") };
+        Some(QueryError::UnknownTeam { listed })
+    }
+
+    /// A team and all below it. A circle ends the search instead of the process.
+    fn with_descendants(&self, team: &str) -> Vec<String> {
+        let mut found = vec![team.to_owned()];
+        let mut next = 0;
+        while next < found.len() {
+            for (child, parent) in &self.0 {
+                if parent.as_ref() == Some(&found[next]) && !found.contains(child) {
+                    found.push(child.clone());
+                }
+            }
+            next += 1;
+        }
+        found
+    }
 }
 
 /// The rows of a report, and what they rest on.
@@ -175,11 +215,10 @@ mod tests {
 
     #[test]
     fn a_team_brings_its_descendants() {
-        let parents =
-            [("payments", "product"), ("cards", "payments"), ("platform", "tech"), ("loop", "loop")];
-        let parents = parents.map(|(child, parent)| (child.to_owned(), parent.to_owned())).into();
-        assert_eq!(with_descendants("product", &parents), ["product", "payments", "cards"]);
-        assert_eq!(with_descendants("loop", &parents), ["loop"]);
+        let teams = [("payments", "product"), ("cards", "payments"), ("platform", "tech"), ("loop", "loop")];
+        let teams = Hierarchy(teams.map(|(team, parent)| (team.to_owned(), Some(parent.to_owned()))).into());
+        assert_eq!(teams.with_descendants("product"), ["product", "payments", "cards"]);
+        assert_eq!(teams.with_descendants("loop"), ["loop"]);
     }
 
     #[test]
@@ -187,6 +226,6 @@ mod tests {
         let error = ReportParams::parse(None, Some("hunter2"), None, None).unwrap_err().to_string();
         assert!(error.contains("`to`") && !error.contains("hunter2"), "{error}");
         let params = ReportParams::parse(Some("2026-11-02"), Some("2026-11-02"), None, None).unwrap();
-        assert!(params.scope(&BTreeMap::new()).is_err());
+        assert!(params.check().is_err());
     }
 }

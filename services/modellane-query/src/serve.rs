@@ -41,34 +41,28 @@ pub fn serve(
     metrics: Metrics,
     shutdown: Shutdown,
 ) -> BoxFuture<'static, Result<Running, QueryError>> {
-    start(config, lake, metrics, shutdown).boxed()
-}
-
-async fn start(
-    config: QueryConfig,
-    lake: LakeConfig,
-    metrics: Metrics,
-    shutdown: Shutdown,
-) -> Result<Running, QueryError> {
-    config.check()?;
-    // Ports first: a busy one is said before the lake is read.
-    let pg = listen("query.pg_listen", config.pg_listen).await?;
-    let http = listen("query.http_listen", config.http_listen).await?;
-    let pg_address = address("query.pg_listen", config.pg_listen, &pg)?;
-    let http_address = address("query.http_listen", config.http_listen, &http)?;
-    let query = Query::open_counted(config, &lake, metrics.clone()).await?;
-    let readiness = Readiness::new();
-    readiness.set(true);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(refresh(query.clone(), shutdown.clone()));
-    tasks.spawn(pg::serve(pg, query.clone(), shutdown.clone()));
-    let serving = http::serve(http, query.clone(), health_router(readiness, metrics), shutdown);
-    tasks.spawn(async move {
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "http stopped");
-        }
-    });
-    Ok(Running { pg_address, http_address, query, tasks })
+    async move {
+        config.check()?;
+        // Ports first: a busy one is said before the lake is read.
+        let pg = listen("query.pg_listen", config.pg_listen).await?;
+        let http = listen("query.http_listen", config.http_listen).await?;
+        let pg_address = address("query.pg_listen", config.pg_listen, &pg)?;
+        let http_address = address("query.http_listen", config.http_listen, &http)?;
+        let query = Query::open_counted(config, &lake, metrics.clone()).await?;
+        let readiness = Readiness::new();
+        readiness.set(true);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(refresh(query.clone(), shutdown.clone()));
+        tasks.spawn(pg::serve(pg, query.clone(), shutdown.clone()));
+        let serving = http::serve(http, query.clone(), health_router(readiness, metrics), shutdown);
+        tasks.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "http stopped");
+            }
+        });
+        Ok(Running { pg_address, http_address, query, tasks })
+    }
+    .boxed()
 }
 
 async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, QueryError> {

@@ -14,7 +14,7 @@ use modellane_event::{
     Work,
 };
 use modellane_lake::LakeConfig;
-use modellane_schema::{LedgerBatchBuilder, RejectBatchBuilder};
+use modellane_schema::{LedgerBatchBuilder, RejectBatchBuilder, TeamBatchBuilder, TeamRow};
 use tempfile::TempDir;
 use url::Url;
 
@@ -395,19 +395,39 @@ impl TestLake {
     }
 
     pub(crate) async fn commit_first(&self) {
-        self.append("usage_ledger", "event_date", first_commit()).await;
-        self.append("rejects", "recorded_date", rejects()).await;
+        self.append("usage_ledger", Some("event_date"), first_commit()).await;
+        self.append("rejects", Some("recorded_date"), rejects()).await;
     }
 
     pub(crate) async fn commit_second(&self) {
-        self.append("usage_ledger", "event_date", second_commit()).await;
+        self.append("usage_ledger", Some("event_date"), second_commit()).await;
     }
 
-    pub(crate) async fn append(&self, table: &str, partition: &str, batch: RecordBatch) {
+    /// A version of the directory: its teams, each with the one above it.
+    pub(crate) async fn list_teams(&self, recorded_at: &str, teams: &[(&str, Option<&str>)]) {
+        let directory = label(&format!("directory-{}", teams.len()));
+        let mut builder = TeamBatchBuilder::with_capacity(teams.len());
+        let mut append = |team: Option<&str>, parent: Option<&str>| {
+            let (team, parent) = (team.map(label), parent.map(label));
+            builder.append(TeamRow {
+                directory: &directory,
+                team: team.as_ref(),
+                parent: parent.as_ref(),
+                recorded_at: time(recorded_at),
+            });
+        };
+        teams.iter().for_each(|(team, parent)| append(Some(*team), *parent));
+        if teams.is_empty() {
+            append(None, None);
+        }
+        self.append("teams", None, builder.finish().unwrap()).await;
+    }
+
+    pub(crate) async fn append(&self, table: &str, partition: Option<&str>, batch: RecordBatch) {
         let path = self.directory.path().join(table);
         std::fs::create_dir_all(&path).unwrap();
         let table = DeltaTable::try_from_url(Url::from_directory_path(&path).unwrap()).await.unwrap();
-        table.write(vec![batch]).with_partition_columns([partition]).await.unwrap();
+        table.write(vec![batch]).with_partition_columns(partition).await.unwrap();
     }
 
     pub(crate) fn config(&self) -> LakeConfig {

@@ -22,10 +22,11 @@ macro_rules! view {
 }
 
 /// Every view, each after those it reads.
-pub(crate) const VIEWS: [View; 13] = [
+pub(crate) const VIEWS: [View; 14] = [
     view!("usage_ledger", true),
     view!("rejects", true),
     view!("intents", true),
+    view!("teams", false),
     view!("usage", false),
     view!("spend", false),
     view!("spend_daily", false),

@@ -13,6 +13,7 @@ mod error;
 mod intents;
 mod ledger;
 mod rejects;
+mod teams;
 
 pub use avro::{
     AvroCodec, CodecError, JudgedEncoder, SCHEMA_FILES, SchemaFile, UsageMessage, context_codec,
@@ -22,3 +23,4 @@ pub use error::BatchError;
 pub use intents::{IntentBatchBuilder, intents_schema};
 pub use ledger::{LedgerBatchBuilder, ledger_schema, reversal_rows};
 pub use rejects::{RejectBatchBuilder, rejects_schema};
+pub use teams::{TeamBatchBuilder, TeamRow, teams_schema};

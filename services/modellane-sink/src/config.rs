@@ -43,7 +43,8 @@ impl SinkConfig {
     /// Most time between commits that many days may ask for.
     pub(crate) const MAX_SPACING_MS: u64 = 60_000;
 
-    pub(crate) fn check(&self) -> Result<(), SinkError> {
+    /// Refuses limits under which nothing could be committed, naming the key.
+    pub fn check(&self) -> Result<(), SinkError> {
         let refuse = |text: &str| Err(SinkError::Config(text.to_owned()));
         if self.max_rows == 0 {
             return refuse("sink.max_rows is 0; give the number of rows that a commit may hold");

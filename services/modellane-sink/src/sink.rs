@@ -48,34 +48,28 @@ impl Sink {
         clock: Arc<dyn Clock>,
         metrics: Metrics,
     ) -> BoxFuture<'_, Result<Self, SinkError>> {
-        Self::open_tables(lake, config, clock, metrics).boxed()
-    }
-
-    async fn open_tables(
-        lake: &Lake,
-        config: SinkConfig,
-        clock: Arc<dyn Clock>,
-        metrics: Metrics,
-    ) -> Result<Self, SinkError> {
-        config.check()?;
-        let rejects = Rejects::new(open(lake, table::rejects(), &clock).await?);
-        let intents = open(lake, table::intents(), &clock).await?;
-        let ledger = LedgerWriter::new(
-            open(lake, table::ledger(), &clock).await?,
-            lake.table(table::observations()).await?,
-            rejects.clone(),
-            Index::new(config.index_mib.saturating_mul(1 << 20)),
-        );
-        Ok(Self {
-            ledger,
-            intents: AppendWriter::new(Home::Own(Box::new(intents)), rejects.clone()),
-            rejects: AppendWriter::new(Home::Shared, rejects),
-            config,
-            clock,
-            metrics,
-            progress: ProgressSender::new(),
-            readiness: Readiness::new(),
-        })
+        async move {
+            config.check()?;
+            let rejects = Rejects::new(open(lake, table::rejects(), &clock).await?);
+            let intents = open(lake, table::intents(), &clock).await?;
+            let ledger = LedgerWriter::new(
+                open(lake, table::ledger(), &clock).await?,
+                lake.table(table::observations()).await?,
+                rejects.clone(),
+                Index::new(config.index_mib.saturating_mul(1 << 20)),
+            );
+            Ok(Self {
+                ledger,
+                intents: AppendWriter::new(Home::Own(Box::new(intents)), rejects.clone()),
+                rejects: AppendWriter::new(Home::Shared, rejects),
+                config,
+                clock,
+                metrics,
+                progress: ProgressSender::new(),
+                readiness: Readiness::new(),
+            })
+        }
+        .boxed()
     }
 
     /// Raises its alarms there.

@@ -142,7 +142,7 @@ pub(crate) struct Report {
     /// Day after the last, as `YYYY-MM-DD`.
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub(crate) to: Option<Date>,
-    /// Only this team.
+    /// Only this team and those below it in the directory.
     #[arg(long)]
     pub(crate) team: Option<String>,
     /// As it was known at that time (RFC 3339).

@@ -6,12 +6,11 @@ use modellane_kafka::{AssignedConsumer, KafkaConfig};
 use modellane_lake::{Lake, LakeConfig};
 use modellane_processor::ProcessorConfig;
 use modellane_query::QueryConfig;
-use modellane_runtime::{DataDir, Metrics, SystemClock};
-use modellane_sink::{Sink, SinkConfig, SinkError};
+use modellane_runtime::DataDir;
+use modellane_sink::SinkConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Everything that can be set. Unknown keys are errors.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -102,13 +101,13 @@ impl AppConfig {
     }
 
     /// Finds everything that the services would refuse at their start. Writes nothing and asks nobody.
-    pub(crate) async fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let problems: Vec<String> = [
             self.collector.validate().err().map(|error| error.to_string()),
             self.query.check().err().map(|error| error.to_string()),
             self.kafka_problem(),
             self.lake_problem(),
-            self.sink_problem().await,
+            self.sink.check().err().map(|error| error.to_string()),
             (self.data.partitions < 1).then(|| "data.partitions must be at least 1".to_owned()),
             (self.processor.batch_size == 0).then(|| "processor.batch_size must be at least 1".to_owned()),
         ]
@@ -133,18 +132,8 @@ impl AppConfig {
             None if self.lake.options.is_empty() => None,
             None => Some("lake.options belong to a lake.url; set it as well".to_owned()),
             // Opening a directory would create it; opening a remote store does nothing yet.
-            Some(_) if self.lake_dir().is_some() => None,
+            Some(_) if self.lake_dir().is_some() => self.lake().check().err().map(|error| error.to_string()),
             Some(_) => Lake::open(&self.lake()).err().map(|error| error.to_string()),
-        }
-    }
-
-    /// The sink knows its limits and says so when it opens a lake, here one in memory.
-    async fn sink_problem(&self) -> Option<String> {
-        let memory = LakeConfig { url: "memory:///".to_owned(), options: BTreeMap::new() };
-        let lake = Lake::open(&memory).ok()?;
-        match Sink::open(&lake, self.sink.clone(), Arc::new(SystemClock), Metrics::new()).await {
-            Err(SinkError::Config(problem)) => Some(problem),
-            _ => None,
         }
     }
 }
@@ -164,13 +153,13 @@ pub(crate) fn demo_dir() -> PathBuf {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn the_defaults_can_be_used() {
-        AppConfig::default().check().await.unwrap();
+    #[test]
+    fn the_defaults_can_be_used() {
+        AppConfig::default().check().unwrap();
     }
 
-    #[tokio::test]
-    async fn every_section_is_checked_and_all_problems_are_said() {
+    #[test]
+    fn every_section_is_checked_and_all_problems_are_said() {
         let mut config = AppConfig::default();
         config.collector.listen = "0.0.0.0:8600".parse().unwrap();
         config.query.refresh_s = 0;
@@ -180,12 +169,36 @@ mod tests {
         config.lake.options.insert("aws_region".to_owned(), "eu-central-1".to_owned());
         config.data.partitions = 0;
         config.processor.batch_size = 0;
-        let message = config.check().await.unwrap_err().to_string();
+        let message = config.check().unwrap_err().to_string();
         for section in
             ["loopback", "refresh_s", "commit_interval_ms", "sasl", "lake.url", "partitions", "batch_size"]
         {
             assert!(message.contains(section), "{section}: {message}");
         }
+    }
+
+    #[test]
+    fn the_readmes_configuration_can_be_read() {
+        let readme = include_str!("../../../README.md");
+        let (_, rest) = readme.split_once("```toml\n").unwrap();
+        let (text, _) = rest.split_once("```").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("modellane.toml");
+        std::fs::write(&file, text).unwrap();
+        let config: AppConfig = modellane_runtime::load_config(Some(&file)).unwrap();
+        assert_eq!(config.lake.url.as_deref(), Some("s3://company-lake/modellane"));
+    }
+
+    #[test]
+    fn an_option_that_the_store_does_not_know_is_named() {
+        let mut config = AppConfig::default();
+        config.lake.options.insert("aws_regoin".to_owned(), "eu-central-1".to_owned());
+        for (url, told) in [("s3://company/lake", "aws_region"), ("/srv/nowhere/lake", "directory")] {
+            config.lake.url = Some(url.to_owned());
+            let message = config.check().unwrap_err().to_string();
+            assert!(message.contains("aws_regoin") && message.contains(told), "{message}");
+        }
+        assert!(!Path::new("/srv/nowhere").exists(), "checking made a directory");
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! New versions of the context: checked, stored as immutable objects, announced on the pointer topic.
 
+use crate::pointers::Pointers;
+use crate::teams::Teams;
 use anyhow::{Context as _, Result, anyhow};
-use modellane_event::{ContextKind, ContextPointer, Label, LakeKey, PersonId};
+use modellane_event::{ContextKind, ContextPointer, Date, Label, LakeKey, PersonId};
 use modellane_judge::{
-    Bundle, ContextError, ContextObject, EncodedObject, PersonIds, PolicyObject, parse_directory,
-    parse_finance, parse_prices,
+    Bundle, ContextError, ContextObject, EncodedObject, FinanceObject, PersonIds, PolicyObject,
+    SpendingObject, TeamEntry, parse_directory, parse_finance, parse_prices,
 };
-use modellane_kafka::{AssignedConsumer, KafkaConfig, Publisher, Topic};
+use modellane_kafka::{KafkaConfig, Publisher, Topic};
 use modellane_lake::Lake;
 use modellane_runtime::{Clock, PersonStore};
 use modellane_schema::context_codec;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Takes context in, one change a call, all or nothing.
 pub(crate) struct ContextIntake {
@@ -24,29 +25,23 @@ pub(crate) struct ContextIntake {
     clock: Arc<dyn Clock>,
     /// File of the store of persons.
     persons: PathBuf,
-    /// What holds now, so that the same content again makes no new version.
     current: tokio::sync::Mutex<Current>,
 }
 
-#[derive(Default)]
+/// What holds now.
 struct Current {
-    newest: BTreeMap<ContextKind, Label>,
-    bundles: BTreeSet<Label>,
+    pointers: Pointers,
+    teams: Teams,
 }
 
 impl Current {
-    fn has(&self, kind: ContextKind, hash: &Label) -> bool {
-        match kind {
-            ContextKind::Policy => self.bundles.contains(hash),
-            _ => self.newest.get(&kind) == Some(hash),
+    /// Reads what was announced since, by whomever, and writes down whose teams hold.
+    async fn catch_up(&mut self) -> Result<()> {
+        self.pointers.read_on().await?;
+        match self.pointers.newest.get(&ContextKind::Directory) {
+            Some(newest) => self.teams.follow(&self.pointers.stream, newest).await,
+            None => Ok(()),
         }
-    }
-
-    fn add(&mut self, kind: ContextKind, hash: Label) {
-        if kind == ContextKind::Policy {
-            self.bundles.insert(hash.clone());
-        }
-        self.newest.insert(kind, hash);
     }
 }
 
@@ -56,6 +51,15 @@ impl PersonIds for Persons {
     fn surrogate(&mut self, clear_id: &str) -> PersonId {
         self.0.surrogate(clear_id)
     }
+}
+
+/// Budgets whose spending is to be published.
+pub(crate) struct Due {
+    pub(crate) finance: FinanceObject,
+    /// Content hash of the finance file.
+    pub(crate) hash: Label,
+    /// Teams of the directory that holds.
+    pub(crate) teams: Vec<TeamEntry>,
 }
 
 /// Context that was read and found sound. Nothing of it holds before [`ContextIntake::take`]; dropping it
@@ -112,10 +116,14 @@ impl ContextIntake {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let topic = Topic::Context.name(&kafka.topic_prefix);
+        let pointers = Pointers::open(kafka, &topic).await?;
+        let teams = Teams::open(Arc::clone(&lake), Arc::clone(&clock)).await?;
+        let mut current = Current { pointers, teams };
+        current.catch_up().await?;
         Ok(Self {
             lake,
             publisher: Publisher::new(kafka)?,
-            current: tokio::sync::Mutex::new(announced(kafka, &topic).await?),
+            current: tokio::sync::Mutex::new(current),
             topic,
             key,
             clock,
@@ -136,15 +144,55 @@ impl ContextIntake {
         // Before the pointers: a surrogate that is used must never be drawn again.
         persons.0.save().map_err(anyhow::Error::from)?;
         let mut current = self.current.lock().await;
-        objects.retain(|object| !current.has(object.kind, &object.hash));
+        current.pointers.read_on().await?;
+        // The same content again makes no new version.
+        objects.retain(|object| !current.pointers.has(object.kind, &object.hash));
         for object in &objects {
             self.lake.put_context(object.bytes.clone().into()).await.map_err(anyhow::Error::from)?;
         }
-        for object in objects {
-            self.announce(&object).await?;
-            current.add(object.kind, object.hash);
+        for object in &objects {
+            self.announce(object).await?;
         }
-        Ok(())
+        Ok(current.catch_up().await?)
+    }
+
+    /// The budgets whose spending before that day is to be published: none if no budget covers the day, or if
+    /// somebody has published it since they were declared.
+    pub(crate) async fn spending_due(&self, day: Date) -> Result<Option<Due>> {
+        let mut current = self.current.lock().await;
+        current.pointers.read_on().await?;
+        let newest =
+            |kind: ContextKind| current.pointers.newest.get(&kind).map(|announced| announced.hash.clone());
+        let Some(hash) = newest(ContextKind::Finance) else { return Ok(None) };
+        let (spending, directory) = (newest(ContextKind::Spending), newest(ContextKind::Directory));
+        drop(current);
+        if let Some(ContextObject::Spending(published)) = self.object(ContextKind::Spending, spending).await?
+            && (published.day, &published.finance) == (day, &hash)
+        {
+            return Ok(None);
+        }
+        let finance = self.object(ContextKind::Finance, Some(hash.clone())).await?;
+        let Some(ContextObject::Finance(finance)) = finance else { return Ok(None) };
+        if finance.budgets.iter().all(|budget| !budget.period.contains(day.start())) {
+            return Ok(None);
+        }
+        let teams = match self.object(ContextKind::Directory, directory).await? {
+            Some(ContextObject::Directory(directory)) => directory.teams,
+            _ => Vec::new(),
+        };
+        Ok(Some(Due { finance, hash, teams }))
+    }
+
+    async fn object(&self, kind: ContextKind, hash: Option<Label>) -> Result<Option<ContextObject>> {
+        let Some(hash) = hash else { return Ok(None) };
+        Ok(ContextObject::decode(kind, &self.lake.get_context(hash.as_str()).await?)?)
+    }
+
+    /// Stores and announces what budgets had been spent.
+    pub(crate) async fn publish_spending(&self, spending: SpendingObject) -> Result<()> {
+        let object = ContextObject::Spending(spending).encode()?;
+        self.lake.put_context(object.bytes.clone().into()).await?;
+        self.announce(&object).await
     }
 
     async fn announce(&self, object: &EncodedObject) -> Result<()> {
@@ -195,23 +243,4 @@ pub(crate) fn read_bundle(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
         ));
     }
     Ok(files)
-}
-
-async fn announced(kafka: &KafkaConfig, topic: &str) -> Result<Current> {
-    let mut consumer = AssignedConsumer::new(kafka)?;
-    let (low, high) = consumer.watermarks(topic, 0).await?;
-    consumer.assign(topic, &[(0, low)]).await?;
-    let codec = context_codec();
-    let mut current = Current::default();
-    let mut next = low;
-    while next < high {
-        for record in consumer.poll_batch(1_000, Duration::from_millis(500)).await? {
-            next = record.offset + 1;
-            if let Some(Ok(pointer)) = record.payload.as_deref().map(|bytes| codec.decode(bytes)) {
-                current.add(pointer.kind, pointer.hash);
-            }
-        }
-    }
-    consumer.close().await;
-    Ok(current)
 }

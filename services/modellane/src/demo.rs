@@ -17,13 +17,22 @@ use std::path::Path;
 const ROWS: usize = 20;
 
 /// What the demo prints: name, title and statement.
-const REPORTS: [(&str, &str, &str); 4] = [
+const REPORTS: [(&str, &str, &str); 5] = [
     (
         "spend",
-        "Spend by month and vendor (billed: what vendors charge; effective: billed, else estimated)",
+        "Spend by month and vendor (billed: what vendors charge; effective: billed, else estimated; \
+         without a currency: no amount is known)",
         "SELECT month, vendor, currency, SUM(rows) AS rows, SUM(billed_cost) AS billed_cost, \
          SUM(effective_cost) AS effective_cost, SUM(list_cost) AS list_cost FROM spend \
          GROUP BY month, vendor, currency ORDER BY month, vendor, currency",
+    ),
+    (
+        "spend_by_team",
+        "Spend by month, cost centre and team",
+        "SELECT month, cost_center, team, currency, SUM(rows) AS rows, SUM(billed_cost) AS billed_cost, \
+         SUM(effective_cost) AS effective_cost, SUM(list_cost) AS list_cost FROM spend \
+         WHERE currency IS NOT NULL GROUP BY month, cost_center, team, currency \
+         ORDER BY month, cost_center, team, currency",
     ),
     (
         "totals",
@@ -64,7 +73,7 @@ pub(crate) async fn run(mut config: AppConfig, args: Demo) -> Result<()> {
     if args.data_dir.is_none() && DataDir::running(&config.data.dir).is_some() {
         bail!("a demo is running already; stop it, or give this one --data-dir DIR and other ports");
     }
-    ready(&config, Roles::ALL).await?;
+    ready(&config, Roles::ALL)?;
     if args.data_dir.is_none() {
         clear(&config.data.dir)?;
     }

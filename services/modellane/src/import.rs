@@ -8,6 +8,7 @@ use crate::stack::{Base, Roles, Stack};
 use crate::{out, progress};
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
+use modellane_collector::import::check_files;
 use modellane_collector::intents::read_intents;
 use modellane_collector::{Batch, ImportOptions, ImportSummary, IndexedRejection, KafkaPublish, Publish};
 use modellane_event::{IntentOrigin, LakeKey, UtcTime};
@@ -212,6 +213,7 @@ impl Summary {
 /// Runs the command; returns how many records were rejected.
 pub(crate) async fn run(mut config: AppConfig, args: Import) -> Result<u64> {
     config.use_data_dir(args.data_dir.clone());
+    check_files(&args.files)?;
     let summary = if args.dry_run {
         let summary = Importer::dry().take(&args).await?;
         summary.print()?;
@@ -231,7 +233,7 @@ pub(crate) async fn run(mut config: AppConfig, args: Import) -> Result<u64> {
 }
 
 async fn send(config: AppConfig, args: &Import) -> Result<Summary> {
-    config.check().await?;
+    config.check()?;
     let dir = config.data.dir.display().to_string();
     let base = match (config.kafka.bootstrap.clone(), DataDir::running(&config.data.dir)) {
         (Some(bootstrap), _) => {
@@ -253,7 +255,10 @@ async fn send(config: AppConfig, args: &Import) -> Result<Summary> {
     let summary = Importer::new(&base).await?.take(args).await?;
     summary.print()?;
     if summary.accepted > 0 {
-        out::line("acknowledged; it is in the lake after the sink's next commit")?;
+        out::line(
+            "acknowledged; it is in the lake after the sink's next commit. What the lake has already counts \
+             once",
+        )?;
     }
     Ok(summary)
 }
@@ -263,13 +268,16 @@ async fn send_alone(mut config: AppConfig, args: &Import) -> Result<Summary> {
     let shutdown = Shutdown::new();
     shutdown.on_signal()?;
     config.sink.spacing_per_day_ms = 0;
-    ready(&config, Roles::INGEST).await?;
+    ready(&config, Roles::INGEST)?;
     let stack = Stack::start(Base::own(config).await?, Roles::INGEST, shutdown).await?;
     let imported = import_and_settle(&stack, args).await;
     let stopped = stack.stop().await;
     let summary = imported?;
     stopped?;
     summary.print()?;
+    if summary.accepted > 0 {
+        out::line("it is in the lake; what the lake had already counts once")?;
+    }
     Ok(summary)
 }
 

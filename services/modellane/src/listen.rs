@@ -4,10 +4,13 @@ use crate::admin;
 use crate::context::ContextIntake;
 use crate::stack::Base;
 use anyhow::{Context, Result};
-use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use modellane_collector::{Collector, KafkaPublish, admin_only, otlp_router, router};
 use modellane_kafka::Publisher;
 use modellane_runtime::{Shutdown, health_router};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,9 +109,19 @@ async fn serve(
     })?;
     let bound = listener.local_addr()?;
     let shutdown = shutdown.clone();
+    let routes = routes.fallback(|| async { lost(StatusCode::NOT_FOUND) });
+    let routes = routes.method_not_allowed_fallback(|| async { lost(StatusCode::METHOD_NOT_ALLOWED) });
     let service = routes.into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn(async move {
         axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.triggered().await }).await
     });
     Ok(bound)
+}
+
+/// What whoever asks for something else is told.
+fn lost(status: StatusCode) -> Response {
+    let error = "records come by POST to /v1/sources/SOURCE/records, intents to /v1/intents, telemetry to \
+                 /v1/logs, /v1/traces and /v1/metrics; context comes by PUT to /v1/directory, /v1/policy, \
+                 /v1/prices and /v1/finance; reports are served by the query service";
+    (status, Json(json!({ "error": error }))).into_response()
 }

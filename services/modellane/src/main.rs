@@ -1,6 +1,7 @@
 //! The binary: wiring only.
 
 mod admin;
+mod budgets;
 mod cli;
 mod config;
 mod context;
@@ -12,6 +13,7 @@ mod listen;
 mod objects;
 mod org;
 mod out;
+mod pointers;
 mod print;
 mod progress;
 mod ready;
@@ -20,6 +22,7 @@ mod report;
 mod sample;
 mod sources;
 mod stack;
+mod teams;
 
 use crate::cli::{Cli, Command, ConfigCommand, LogStyle, Policy, Rejects};
 use crate::config::AppConfig;
@@ -67,10 +70,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Commands that talk to a person log warnings only; services say what they do.
+/// Commands that talk to a person log warnings only; services say what they do, and libraries what is wrong.
 fn default_filter(command: &Command) -> &'static str {
     match command {
-        Command::All | Command::Collector | Command::Processor | Command::Sink | Command::Query => "info",
+        Command::All | Command::Collector | Command::Processor | Command::Sink | Command::Query => {
+            "warn,modellane=info"
+        }
         _ => "warn",
     }
 }
@@ -95,7 +100,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(config()?, args).await?,
         Command::All => {
             let config = config()?;
-            ready(&config, Roles::ALL).await?;
+            ready(&config, Roles::ALL)?;
             serve(Base::own(config).await?, Roles::ALL).await?;
         }
         Command::Collector => service(config()?, |roles| roles.collector = true).await?,
@@ -127,7 +132,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
 async fn service(config: AppConfig, choose: fn(&mut Roles)) -> Result<()> {
     let mut roles = Roles::NONE;
     choose(&mut roles);
-    ready(&config, roles).await?;
+    ready(&config, roles)?;
     serve(Base::member(config, roles).await?, roles).await
 }
 
@@ -140,7 +145,7 @@ async fn serve(base: Base, roles: Roles) -> Result<()> {
 }
 
 async fn check_config(config: &AppConfig) -> Result<()> {
-    config.check().await?;
+    config.check()?;
     if config.kafka.bootstrap.is_some() {
         match check_cluster(&config.kafka).await {
             // The configuration may be checked where it does not run.

@@ -66,8 +66,14 @@ impl Rows {
     pub(crate) fn table(&self, limit: usize) -> String {
         let mut table = Table::new();
         table.load_style(NOTHING).set_header(&self.columns);
-        for row in self.rows.iter().take(limit) {
-            table.add_row(row.iter().map(|cell| cell.as_deref().map_or("", trimmed)));
+        let shown = &self.rows[..self.rows.len().min(limit)];
+        let places: Vec<_> = (0..self.columns.len()).map(|column| self.places(shown, column)).collect();
+        for row in shown {
+            table.add_row(row.iter().zip(&places).map(|(cell, places)| match (cell, places) {
+                (Some(number), Some(places)) => padded(number, *places),
+                (Some(text), None) => text.clone(),
+                (None, _) => String::new(),
+            }));
         }
         for (place, numeric) in self.numeric.iter().enumerate() {
             if let (true, Some(column)) = (*numeric, table.column_mut(place)) {
@@ -77,6 +83,13 @@ impl Rows {
         let more = self.rows.len().saturating_sub(limit);
         let rest = if more == 0 { String::new() } else { format!("\n  and {more} more rows") };
         format!("{table}{rest}")
+    }
+
+    /// Decimal places that the numbers of a column need, so that their points stand below each other; none
+    /// for text.
+    fn places(&self, rows: &[Vec<Option<String>>], column: usize) -> Option<usize> {
+        let numbers = rows.iter().filter_map(|row| row[column].as_deref());
+        self.numeric[column].then(|| numbers.map(|text| places(trimmed(text))).max().unwrap_or(0))
     }
 
     /// Comma-separated values with a header; an absent value is empty.
@@ -103,4 +116,37 @@ impl Rows {
 fn trimmed(text: &str) -> &str {
     let is_decimal = text.contains('.') && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
     if is_decimal { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
+fn places(text: &str) -> usize {
+    text.split_once('.').map_or(0, |(_, fraction)| fraction.len())
+}
+
+/// A number with so many decimal places, of which it needs no more.
+fn padded(text: &str, wanted: usize) -> String {
+    let text = trimmed(text);
+    let missing = wanted.saturating_sub(places(text));
+    let point = if missing > 0 && !text.contains('.') { "." } else { "" };
+    format!("{text}{point}{:0<missing$}", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(numeric: bool, cells: &[&str]) -> Rows {
+        let rows = cells.iter().map(|cell| vec![Some((*cell).to_owned())]).collect();
+        Rows { columns: vec!["cost".to_owned()], numeric: vec![numeric], rows }
+    }
+
+    #[test]
+    fn the_points_of_numbers_stand_below_each_other() {
+        let lines = |rows: &Rows, limit| -> Vec<String> {
+            rows.table(limit).lines().map(|line| line.trim_end().to_owned()).collect()
+        };
+        let money = rows(true, &["1234.500000000", "-0.250000000", "7.000000000", "0.000000001"]);
+        assert_eq!(lines(&money, 3), ["    cost", " 1234.50", "   -0.25", "    7.00", "  and 1 more rows"]);
+        assert_eq!(lines(&rows(true, &["10", "9"]), 9), [" cost", "   10", "    9"]);
+        assert_eq!(lines(&rows(false, &["2026.11.10", "a"]), 9), [" cost", " 2026.11.10", " a"]);
+    }
 }

@@ -7,8 +7,8 @@ use modellane_runtime::{DataDir, RuntimeError};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 /// Whether the configuration can be used, nobody else runs in the data directory, and the ports are free.
-pub(crate) async fn ready(config: &AppConfig, roles: Roles) -> Result<()> {
-    config.check().await?;
+pub(crate) fn ready(config: &AppConfig, roles: Roles) -> Result<()> {
+    config.check()?;
     if config.kafka.bootstrap.is_none() && DataDir::running(&config.data.dir).is_some() {
         return Err(RuntimeError::InUse { path: config.data.dir.clone() }.into());
     }
@@ -44,15 +44,15 @@ fn free(key: &str, address: SocketAddr) -> Result<()> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_busy_port_is_named_with_its_key() {
+    #[test]
+    fn a_busy_port_is_named_with_its_key() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut config = AppConfig::default();
         config.query.http_listen = held.local_addr().unwrap();
         config.query.pg_listen.set_port(0);
         let roles = Roles { query: true, ..Roles::NONE };
-        let message = ready(&config, roles).await.unwrap_err().to_string();
+        let message = ready(&config, roles).unwrap_err().to_string();
         assert!(message.contains("query.http_listen"), "{message}");
-        assert!(ready(&config, Roles::NONE).await.is_ok());
+        assert!(ready(&config, Roles::NONE).is_ok());
     }
 }

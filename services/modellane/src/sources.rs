@@ -28,14 +28,10 @@ pub(crate) fn sendable(name: &str) -> Result<String, String> {
     if connectors::connector(name).is_some() {
         return Ok(name.to_owned());
     }
-    if feeds().any(|(spec, _)| spec.name == name) {
-        return Err(format!("a feed that is told from telemetry; send it as {}", otlp::SPEC.name));
-    }
     if let Some(refused) = connectors::refused(name) {
         return Err(format!("never taken in: {}", refused.reason));
     }
-    let known: Vec<&str> = connectors::specs().map(|spec| spec.name).collect();
-    Err(format!("no such source; known are {}", known.join(", ")))
+    Err(connectors::unknown(name))
 }
 
 /// Prints the list.

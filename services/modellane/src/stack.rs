@@ -1,5 +1,6 @@
 //! Starts services and stops them in order.
 
+use crate::budgets::Budgets;
 use crate::config::AppConfig;
 use crate::context::ContextIntake;
 use crate::flow::Flow;
@@ -227,13 +228,27 @@ impl Stack {
         let running =
             modellane_query::serve(config, self.base.lake_config.clone(), metrics, self.shutdown.clone())
                 .await?;
+        tracing::info!(http = %running.http_address, postgres = %running.pg_address, "query listens");
         self.query = Some(running);
         Ok(())
     }
 
     async fn start_collector(&mut self) -> Result<()> {
         let context = Arc::new(self.base.context().await?);
-        self.collector = Some(Listening::start(&self.base, Arc::clone(&context), &self.shutdown).await?);
+        let listening = Listening::start(&self.base, Arc::clone(&context), &self.shutdown).await?;
+        tracing::info!(address = %listening.address, "collector listens");
+        self.collector = Some(listening);
+        let budgets = Budgets {
+            context: Arc::clone(&context),
+            query: self.base.config.query.clone(),
+            lake: self.base.lake_config.clone(),
+            clock: Arc::clone(&self.base.clock),
+        };
+        let shutdown = self.shutdown.clone();
+        self.tasks.spawn(async move {
+            budgets.run(shutdown).await;
+            ("budgets", Ok(()))
+        });
         self.context = Some(context);
         Ok(())
     }

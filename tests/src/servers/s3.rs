@@ -19,8 +19,8 @@ use super::{Availability, Process, free_ports, install, random_text};
 const MODULE: &str = "github.com/versity/versitygw/cmd/versitygw";
 const VERSION: &str = "v1.8.0";
 
-/// The oldest Go that compiles it.
-const GO: (u32, u32) = (1, 25);
+/// The oldest Go that compiles it: one that is older than the server asks for fetches a newer one.
+const GO: (u32, u32) = (1, 21);
 
 /// It answers within a fraction of a second.
 const START: Duration = Duration::from_secs(30);
@@ -71,6 +71,9 @@ pub fn install() -> Result<PathBuf> {
             Command::new("go")
                 .current_dir(partial)
                 .env("GOBIN", partial)
+                // The Go that the server asks for is a module of the same proxy. Distributions switch off that
+                // an older one fetches it.
+                .env("GOTOOLCHAIN", "auto")
                 // Nothing of it needs C, and a C compiler may be missing.
                 .env("CGO_ENABLED", "0")
                 .args(["install", "-trimpath", "-ldflags=-s -w"])

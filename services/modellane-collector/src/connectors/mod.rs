@@ -69,6 +69,16 @@ pub fn refused(source: &str) -> Option<&'static RefusedSource> {
     REFUSED.iter().find(|refused| refused.name == source)
 }
 
+/// Why no records are taken under a name that is neither a connector's nor a refused feed's, and what to do
+/// instead. The name is not repeated.
+pub fn unknown(source: &str) -> String {
+    if otlp::FEEDS.iter().any(|feed| feed.name == source) {
+        return format!("a feed that is told from telemetry; send it as {}", otlp::SPEC.name);
+    }
+    let known: Vec<&str> = specs().map(|spec| spec.name).collect();
+    format!("no such source; known are {}", known.join(", "))
+}
+
 /// Every feed that is refused.
 pub fn all_refused() -> &'static [RefusedSource] {
     REFUSED

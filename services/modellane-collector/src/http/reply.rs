@@ -67,9 +67,8 @@ pub(super) fn failure(status: StatusCode, message: &str) -> Response {
     json(status, &Failure { error: message })
 }
 
-pub(super) fn unknown_source() -> Response {
-    let known: Vec<&str> = connectors::specs().map(|spec| spec.name).collect();
-    failure(StatusCode::NOT_FOUND, &format!("unknown source; known are {}", known.join(", ")))
+pub(super) fn unknown_source(source: &str) -> Response {
+    failure(StatusCode::NOT_FOUND, &connectors::unknown(source))
 }
 
 pub(super) fn denied(denied: Denied) -> Response {

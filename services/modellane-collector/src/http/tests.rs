@@ -216,6 +216,11 @@ async fn unknown_and_refused_sources_are_told_apart() {
     assert_eq!(reply.status, StatusCode::NOT_FOUND);
     let text = String::from_utf8(reply.body).unwrap();
     assert!(text.contains("litellm.spend_logs") && !text.contains("CANARY"), "{text}");
+    for feed in &connectors::otlp::FEEDS {
+        let reply = server.send(&format!("/v1/sources/{}/records", feed.name), &[], ROW).await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND);
+        assert!(reply.json()["error"].as_str().unwrap().contains("send it as otlp"), "{}", feed.name);
+    }
     for refused in connectors::all_refused() {
         let path = format!("/v1/sources/{}/records", refused.name);
         assert_eq!(server.send(&path, &[], ROW).await.status, StatusCode::FORBIDDEN);

@@ -44,6 +44,7 @@ fn frontier(mixture: &[(&str, i32)]) -> Finding {
         team: None,
         actor_kind: ActorKind::Person,
         repo_sensitivity: None,
+        budget_state: None,
     };
     let case = Case {
         grain: Grain::Request,

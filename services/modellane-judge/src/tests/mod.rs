@@ -1,5 +1,6 @@
 //! What judging one event means, from the contract's words.
 
+mod budgets;
 mod costs;
 mod fixture;
 mod identity_and_links;

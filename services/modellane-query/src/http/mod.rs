@@ -1,5 +1,6 @@
 //! HTTP: named reports and SQL, each answer whole before its first byte is sent.
 
+mod index;
 mod local;
 mod render;
 
@@ -33,12 +34,15 @@ pub(crate) async fn serve(
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let router = Router::new()
+        .route("/", get(index::index))
         .route("/v1/reports", get(list))
         .route("/v1/reports/{file}", get(report))
         .route("/v1/sql", post(sql))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(query)
         .merge(extra)
+        .fallback(|| async { Failure::not_found("nothing is served under this path; GET / says what is") })
+        .method_not_allowed_fallback(|| async { Failure::wrong_method() })
         .layer(from_fn(local::programs_only));
     axum::serve(listener, router).with_graceful_shutdown(async move { shutdown.triggered().await }).await
 }
@@ -188,6 +192,11 @@ impl Failure {
         Self { status: StatusCode::BAD_REQUEST, code: "22023", message: message.to_owned() }
     }
 
+    fn wrong_method() -> Self {
+        let message = "reports are asked for by GET, SQL by POST".to_owned();
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, code: "0A000", message }
+    }
+
     fn not_found(message: &str) -> Self {
         Self { status: StatusCode::NOT_FOUND, code: "42P01", message: message.to_owned() }
     }
@@ -198,7 +207,9 @@ impl From<QueryError> for Failure {
         let status = match &error {
             QueryError::UnknownReport { .. } => StatusCode::NOT_FOUND,
             QueryError::Refused { .. } => StatusCode::FORBIDDEN,
-            QueryError::Sql { .. } | QueryError::Parameter { .. } => StatusCode::BAD_REQUEST,
+            QueryError::Sql { .. } | QueryError::Parameter { .. } | QueryError::UnknownTeam { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             QueryError::TooManyRows { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             QueryError::Timeout | QueryError::Canceled => StatusCode::REQUEST_TIMEOUT,
             QueryError::Lake { .. } => StatusCode::SERVICE_UNAVAILABLE,

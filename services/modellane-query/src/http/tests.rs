@@ -114,6 +114,26 @@ async fn refusals_say_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn whoever_comes_by_hand_is_told_what_there_is() {
+    let lake = TestLake::empty();
+    let running = start(&lake, config()).await;
+    let text = get(&running, "/").await;
+    assert_eq!((text.status, text.headers["content-type"].as_str()), (200, "text/plain; charset=utf-8"));
+    let browser = "GET / HTTP/1.1\r\nAccept: text/html,application/xhtml+xml,*/*;q=0.8";
+    let page = request(&running, browser, "").await;
+    assert!(page.headers["content-type"].starts_with("text/html"), "{:?}", page.headers);
+    for report in crate::REPORTS {
+        assert!(text.body.contains(report.name), "{}", text.body);
+        assert!(page.body.contains(&format!("href=\"/v1/reports/{}.csv\"", report.name)), "{}", page.body);
+    }
+    let lost = get(&running, "/reports/spend.csv").await;
+    assert!(lost.status == 404 && lost.body.contains("GET /"), "{}", lost.body);
+    let wrong = get(&running, "/v1/sql").await;
+    assert!(wrong.status == 405 && wrong.body.contains("POST"), "{}", wrong.body);
+    assert_eq!(wrong.headers.get("allow").map(String::as_str), Some("POST"));
+}
+
+#[tokio::test]
 async fn health_and_metrics_are_served() {
     let lake = TestLake::empty();
     let running = start(&lake, config()).await;

@@ -11,7 +11,7 @@ const BATCH: u32 = 50_000;
 async fn the_views_over_a_million_rows() {
     let lake = TestLake::filled().await;
     for from in (0..ROWS).step_by(BATCH as usize) {
-        lake.append("usage_ledger", "event_date", many(from, BATCH)).await;
+        lake.append("usage_ledger", Some("event_date"), many(from, BATCH)).await;
     }
     let started = Instant::now();
     let query = lake.open().await;

@@ -1,7 +1,7 @@
 //! Every view over the ledger of `testing.rs`, against values worked out by hand.
 
 use crate::testing::{FIRST_COMMIT, TestLake, ask, lines};
-use crate::{QueryConfig, QueryError, ReportParams};
+use crate::{Query, QueryConfig, QueryError, ReportParams};
 
 #[tokio::test]
 async fn a_lake_without_tables_is_empty_and_not_an_error() {
@@ -280,10 +280,6 @@ async fn a_report_is_narrowed_by_day_team_and_knowledge() {
     let (rows, standing) = total(day).await;
     assert_eq!((rows, standing.gap.rows, standing.gap.billed_text().as_str()), (4, 2, "unknown"));
 
-    query.set_team_parents([("platform".to_owned(), "tech".to_owned())].into());
-    let tech = ReportParams::parse(None, None, Some("tech"), None).unwrap();
-    assert_eq!(total(tech).await.0, 1);
-
     let first = ReportParams::parse(None, None, None, Some(FIRST_COMMIT)).unwrap();
     let (rows, standing) = total(first).await;
     assert_eq!((rows, standing.recorded_through.unwrap().to_string().as_str()), (9, FIRST_COMMIT));
@@ -296,6 +292,46 @@ async fn a_report_is_narrowed_by_day_team_and_knowledge() {
     assert_eq!(standing.gap.billed_text(), "19.000000000 USD");
     assert_eq!(standing.gap.list_text(), "20.000000000 USD");
     assert_eq!(standing.table_version, Some(1));
+}
+
+#[tokio::test]
+async fn a_team_brings_those_below_it_in_the_directory_that_held() {
+    let lake = TestLake::filled().await;
+    let tree = [("company", None), ("tech", Some("company")), ("platform", Some("tech")), ("payments", None)];
+    lake.list_teams(FIRST_COMMIT, &tree).await;
+    let moved = tree.map(|(team, parent)| (team, if team == "payments" { Some("tech") } else { parent }));
+    lake.list_teams(SECOND_COMMIT, &moved).await;
+    let query = lake.open().await;
+    let rows = async |query: &Query, team: &str, as_of: Option<&str>| {
+        let params = ReportParams::parse(None, None, Some(team), as_of).unwrap();
+        let result = query.report("spend", &params).await?;
+        let index = result.schema.index_of("rows").unwrap();
+        let rows: Vec<_> = result.batches.iter().map(|batch| batch.project(&[index]).unwrap()).collect();
+        Ok::<i64, QueryError>(lines(&rows).iter().map(|line| line.parse::<i64>().unwrap()).sum())
+    };
+    // Platform has E5, payments the seven others that are current.
+    for (team, as_of, expected) in [
+        ("payments", None, 7),
+        ("platform", None, 1),
+        ("tech", None, 8),
+        ("company", None, 8),
+        ("company", Some(FIRST_COMMIT), 1),
+        ("payments", Some(FIRST_COMMIT), 8),
+    ] {
+        assert_eq!(rows(&query, team, as_of).await.unwrap(), expected, "{team} {as_of:?}");
+    }
+    let listed = "SELECT team, parent FROM teams ORDER BY team";
+    assert_eq!(ask(&query, listed).await, ["company|-", "payments|tech", "platform|tech", "tech|company"]);
+
+    let unknown = rows(&query, "platfrom", None).await.unwrap_err();
+    assert!(matches!(unknown, QueryError::UnknownTeam { .. }) && unknown.to_string().contains("platform"));
+
+    // A team that is listed no more keeps what it had.
+    lake.list_teams("2026-11-13T00:00:00Z", &[]).await;
+    query.refresh_now().await.unwrap();
+    assert_eq!(ask(&query, listed).await, [""; 0]);
+    assert_eq!(rows(&query, "platform", None).await.unwrap(), 1);
+    assert!(rows(&query, "tech", None).await.unwrap_err().to_string().contains("no team"));
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ schema_files! {
     "judged_event" 1,
     "intent" 1,
     "context_pointer" 1,
+    "context_pointer" 2,
     "reject" 1,
 }
 

@@ -1,4 +1,4 @@
-//! The tables of intents and rejects.
+//! The tables of intents, rejects and teams.
 
 use crate::cells::shown;
 use arrow::array::RecordBatch;
@@ -148,4 +148,26 @@ fn a_reject_is_a_row() {
     let mut sparse = full;
     (sparse[5], sparse[6]) = (None, None);
     assert_eq!(row(&batch, 1), expected_row(&sparse));
+}
+
+#[test]
+fn a_team_is_a_row_and_a_directory_without_any_is_one_too() {
+    let (directory, team, parent) =
+        (Label::literal("ab12"), Label::literal("cards"), Label::literal("payments"));
+    let recorded_at = UtcTime::parse("2026-11-05T00:00:00Z").unwrap();
+    let row = TeamRow { directory: &directory, team: Some(&team), parent: Some(&parent), recorded_at };
+    let mut builder = TeamBatchBuilder::with_capacity(2);
+    builder.append(row);
+    builder.append(TeamRow { team: None, parent: None, ..row });
+    let batch = builder.finish().unwrap();
+    let columns_expected = [
+        ("directory", "Utf8", false),
+        ("team", "Utf8", true),
+        ("parent", "Utf8", true),
+        ("recorded_at", TIME, false),
+    ];
+    assert_eq!(columns(&batch), expected_columns(&columns_expected));
+    let full = [Some("ab12"), Some("cards"), Some("payments"), Some("2026-11-05T00:00:00Z")];
+    assert_eq!(self::row(&batch, 0), expected_row(&full));
+    assert_eq!(self::row(&batch, 1), expected_row(&[full[0], None, None, full[3]]));
 }

@@ -237,7 +237,7 @@ pub(crate) fn intent() -> BoxedStrategy<IntentEvent> {
 
 pub(crate) fn context_pointer() -> BoxedStrategy<ContextPointer> {
     record!(ContextPointer {
-        kind: variants!(ContextKind: Directory Policy Prices Finance Unknown),
+        kind: variants!(ContextKind: Directory Policy Prices Finance Spending Unknown),
         hash: label(),
         effective: maybe(time()),
         recorded_at: time(),
