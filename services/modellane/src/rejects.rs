@@ -54,7 +54,7 @@ struct Outcome {
 
 /// Runs the command.
 pub(crate) async fn replay(mut config: AppConfig, args: Replay) -> Result<()> {
-    config.check().await?;
+    config.check()?;
     config.use_data_dir(args.data_dir.clone());
     let query = open_query(config.clone(), None).await?;
     let wanted = Wanted::find(&query, &args).await?;
@@ -91,7 +91,7 @@ async fn bring_alone(mut config: AppConfig, wanted: &Wanted) -> Result<Outcome> 
     let shutdown = Shutdown::new();
     shutdown.on_signal()?;
     config.sink.spacing_per_day_ms = 0;
-    ready(&config, Roles::INGEST).await?;
+    ready(&config, Roles::INGEST)?;
     let stack = Stack::start(Base::own(config).await?, Roles::INGEST, shutdown).await?;
     let brought = async {
         let outcome = bring(&stack.base, wanted).await?;
