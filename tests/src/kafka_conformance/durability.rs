@@ -137,28 +137,51 @@ fn compare(bootstrap: &str, topic: &str, acknowledged: &[(u64, i32, i64)]) -> Re
     Ok(())
 }
 
+/// The files under a directory whose names end like this, in the order of their names.
+fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path, ending)?);
+        } else if path.to_string_lossy().ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// Bytes that a crash left behind the last record are cut, and what was acknowledged is still there.
 pub async fn check_torn_tail(brokers: &Brokers) -> Result<()> {
     let bootstrap = brokers.bootstrap();
-    let journal = brokers.dir.join("journal");
     let mut running = brokers.start()?;
     let topic = unique("torn");
     create_topic(&bootstrap, &topic, PARTITIONS).await?;
     let producer = producer(&bootstrap, &[("enable.idempotence", "true")])?;
     let mut count = 0;
-    // The beginning of a record, a record of nonsense, and zeroes where a block was never written.
-    for tail in [&[0u8, 0, 0][..], &[0, 0, 0, 4, 1, 2, 3, 4, b'B', 0, 0, 0], &[0; 4096]] {
+    // The beginning of a frame, a frame of nonsense, and zeroes where a block was never written.
+    let nonsense = [0xf5, b'M', b'L', 2, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    for tail in [&nonsense[..3], &nonsense, &[0; 4096]] {
         for partition in 0..PARTITIONS {
             super::send(&producer, &topic, partition, &format!("{count}"), None).await?;
             count += 1;
         }
         running.kill();
-        let whole = std::fs::metadata(&journal)?.len();
-        let mut bytes = std::fs::read(&journal)?;
-        bytes.extend_from_slice(tail);
-        std::fs::write(&journal, bytes)?;
+        let mut torn = files(&brokers.dir, ".log")?;
+        ensure!(torn.len() == PARTITIONS as usize, "segments: {torn:?}");
+        torn.push(brokers.dir.join("metadata"));
+        let mut whole = Vec::new();
+        for path in &torn {
+            let mut bytes = std::fs::read(path)?;
+            whole.push(bytes.len() as u64);
+            bytes.extend_from_slice(tail);
+            std::fs::write(path, bytes)?;
+        }
         running = brokers.start()?;
-        ensure!(std::fs::metadata(&journal)?.len() == whole, "the tail {tail:?} was not cut");
+        for (path, whole) in torn.iter().zip(whole) {
+            ensure!(std::fs::metadata(path)?.len() == whole, "the tail {tail:?} of {path:?} was not cut");
+        }
         ensure!(read_topic(&bootstrap, &topic, PARTITIONS)?.len() == count, "acknowledged messages are gone");
     }
     Ok(())

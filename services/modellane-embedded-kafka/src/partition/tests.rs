@@ -108,7 +108,11 @@ fn what_is_not_on_the_disk_is_left_alone() {
     let settings = Settings { retention_ms: Some(1), ..settings(10) };
     add(&mut partition, &settings, 5);
     let rolled = partition.append(&header(-1, -1, 1, 5), 10, &settings);
-    assert_eq!(partition.expired(&settings, 100).segments, Vec::<i64>::new(), "its successor has no file yet");
+    assert_eq!(
+        partition.expired(&settings, 100).segments,
+        Vec::<i64>::new(),
+        "its successor has no file yet"
+    );
     partition.publish(rolled.segment, rolled.end);
     assert_eq!(partition.expired(&settings, 100).segments, [0]);
 }

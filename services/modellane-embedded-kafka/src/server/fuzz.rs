@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use bytes::BufMut;
@@ -46,6 +46,8 @@ fn broker_for_fuzzing() {
 struct Process {
     child: Child,
     _stdin: Option<ChildStdin>,
+    /// A test that runs for long is told about on its output, which must not be closed.
+    _stdout: BufReader<ChildStdout>,
     port: u16,
 }
 
@@ -66,9 +68,10 @@ impl Process {
             .spawn()
             .unwrap();
         let stdin = child.stdin.take();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("serving ")?.parse().ok());
-        Self { child, _stdin: stdin, port: port.expect("a broker that serves") }
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = stdout.by_ref().lines().map_while(Result::ok);
+        let port = lines.find_map(|line| line.strip_prefix("serving ")?.parse().ok());
+        Self { child, _stdin: stdin, _stdout: stdout, port: port.expect("a broker that serves") }
     }
 
     fn connect(&self) -> TcpStream {
