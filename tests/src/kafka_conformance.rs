@@ -4,8 +4,13 @@
 //! of its own, so that checks can run side by side and again.
 
 pub mod durability;
+pub mod full_disk;
 mod idempotence;
+mod membership;
+pub mod memory;
 mod ours;
+mod retention;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -23,7 +28,9 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
 pub use idempotence::check_duplicate_batches;
+pub use membership::{check_ended_member, takeover};
 pub use ours::{check_publisher_and_consumers, check_throughput, check_topics_of_the_product};
+pub use retention::{check_compaction, check_retention_by_size, check_retention_by_time, check_settings};
 
 /// The longest any single step may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,7 +56,18 @@ fn options() -> AdminOptions {
 
 /// Creates a topic with the cluster's own replication factor.
 pub async fn create_topic(bootstrap: &str, topic: &str, partitions: i32) -> Result<()> {
+    create_topic_with(bootstrap, topic, partitions, &[]).await
+}
+
+/// As [`create_topic`], with settings.
+pub async fn create_topic_with(
+    bootstrap: &str,
+    topic: &str,
+    partitions: i32,
+    settings: &[(&str, &str)],
+) -> Result<()> {
     let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+    let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
     for result in admin(bootstrap)?.create_topics(&[new], &options()).await? {
         result.map_err(|(topic, code)| anyhow!("create {topic}: {code}"))?;
     }

@@ -35,6 +35,8 @@ pub(crate) struct Request {
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
     pub(crate) client: String,
+    /// The number of the connection that it came on.
+    pub(crate) connection: u64,
     pub(crate) body: Bytes,
 }
 
@@ -74,12 +76,13 @@ fn encode(response: &impl Encodable, version: i16) -> Result<Body, Malformed> {
 /// awaited apart, so that one connection can have several requests on their way to the disk.
 pub(crate) async fn append(node: &Node, mut request: Request) -> Result<Appended, Malformed> {
     check_shape(&request)?;
-    node.log.room().await;
-    Ok(produce::append(node, decode(&mut request)?, request.version))
+    let room = node.log.room(request.body.len()).await;
+    Ok(produce::append(node, decode(&mut request)?, request.version, room))
 }
 
 /// Answers any other request.
 pub(crate) async fn answer(node: Arc<Node>, mut request: Request) -> Result<Body, Malformed> {
+    let shared = Arc::clone(&node);
     let node = node.as_ref();
     let version = request.version;
     if request.api as i16 == ApiKey::ApiVersions as i16 {
@@ -95,16 +98,18 @@ pub(crate) async fn answer(node: Arc<Node>, mut request: Request) -> Result<Body
         ApiKey::DeleteTopics => encode(&topic::delete(node, decode(request)?).await, version),
         ApiKey::DescribeConfigs => encode(&topic::describe(node, decode(request)?), version),
         ApiKey::InitProducerId => encode(&produce::init_producer(node, &decode(request)?).await, version),
-        ApiKey::Fetch => encode(&fetch::fetch(node, decode(request)?).await, version),
-        ApiKey::ListOffsets => encode(&fetch::list_offsets(node, decode(request)?), version),
-        ApiKey::OffsetCommit => encode(&offset::commit(node, decode(request)?).await, version),
+        ApiKey::Fetch => encode(&fetch::fetch(shared, decode(request)?).await, version),
+        ApiKey::ListOffsets => encode(&fetch::list_offsets(shared, decode(request)?).await, version),
+        ApiKey::OffsetCommit => {
+            encode(&offset::commit(node, decode(request)?, request.connection).await, version)
+        }
         ApiKey::OffsetFetch => encode(&offset::fetch(node, decode(request)?, version), version),
         ApiKey::JoinGroup => {
             let join = decode(request)?;
-            encode(&group::join(node, join, version, &request.client).await, version)
+            encode(&group::join(node, join, version, request).await, version)
         }
-        ApiKey::SyncGroup => encode(&group::sync(node, decode(request)?).await, version),
-        ApiKey::Heartbeat => encode(&group::heartbeat(node, &decode(request)?), version),
+        ApiKey::SyncGroup => encode(&group::sync(node, decode(request)?, request.connection).await, version),
+        ApiKey::Heartbeat => encode(&group::heartbeat(node, &decode(request)?, request.connection), version),
         ApiKey::LeaveGroup => encode(&group::leave(node, &decode(request)?), version),
         ApiKey::ListGroups => encode(&group::list(node), version),
         ApiKey::DescribeGroups => encode(&group::describe(node, decode(request)?), version),

@@ -3,11 +3,14 @@
 use kafka_protocol::ResponseError;
 
 /// Bytes before the first record.
-const HEADER: usize = 61;
+pub(crate) const HEADER: usize = 61;
 /// Bytes before the region that the batch length counts.
 const LENGTH_END: usize = 12;
 /// Where the region covered by the CRC begins.
 const CRC_END: usize = 21;
+
+/// The bytes of a record with nothing in it.
+const LEAST_RECORD: usize = 7;
 
 const COMPRESSION: i16 = 0x07;
 const TRANSACTIONAL: i16 = 0x10;
@@ -17,7 +20,7 @@ const CONTROL: i16 = 0x20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BatchHeader {
     attributes: i16,
-    /// Number of offsets that the batch takes.
+    /// Number of offsets that the batch takes; after a compaction it may have fewer records.
     pub(crate) count: i32,
     base_timestamp: i64,
     /// The latest timestamp in the batch.
@@ -77,6 +80,10 @@ impl BatchHeader {
         if header.count < 1 || records != header.count {
             return Err(ResponseError::InvalidRecord);
         }
+        let most = (bytes.len() - HEADER) / LEAST_RECORD;
+        if !header.is_compressed() && usize::try_from(records).is_ok_and(|records| records > most) {
+            return Err(ResponseError::InvalidRecord);
+        }
         if header.attributes & (TRANSACTIONAL | CONTROL) != 0 {
             return Err(ResponseError::InvalidTxnState);
         }
@@ -84,6 +91,11 @@ impl BatchHeader {
             return Err(ResponseError::InvalidRecord);
         }
         Ok(header)
+    }
+
+    /// Whether its records can only be read by who has the codec.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.attributes & COMPRESSION != 0
     }
 
     /// The last sequence number; numbers start again at 0 after the largest one.
@@ -98,22 +110,101 @@ impl BatchHeader {
 /// reader who starts there see a few records too many and never one too few.
 pub(crate) fn first_at_or_after(bytes: &[u8], timestamp: i64) -> Option<(i64, i64)> {
     let header = BatchHeader::read(bytes)?;
-    if header.attributes & COMPRESSION != 0 {
+    if header.is_compressed() {
         return Some((0, header.max_timestamp));
     }
-    let mut rest = bytes.get(HEADER..)?;
-    for _ in 0..header.count {
-        let length = usize::try_from(varint(&mut rest)?).ok()?;
-        let (mut record, after) = rest.split_at_checked(length)?;
-        rest = after;
-        record = record.get(1..)?;
-        let at = header.base_timestamp.checked_add(varint(&mut record)?)?;
-        let delta = varint(&mut record)?;
-        if at >= timestamp {
-            return Some((delta, at));
-        }
+    let found =
+        Records::of(bytes)?.map_while(|record| record).find(|record| record.timestamp >= timestamp)?;
+    Some((found.delta, found.timestamp))
+}
+
+/// A record of a batch that is not compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecordView<'a> {
+    /// All its bytes, its length in front.
+    bytes: &'a [u8],
+    /// Its offset and its time, counted from those of the batch.
+    pub(crate) delta: i64,
+    pub(crate) timestamp: i64,
+    pub(crate) key: Option<&'a [u8]>,
+    /// Without a value it only says that its key is gone.
+    pub(crate) is_tombstone: bool,
+}
+
+/// The records of a batch that is not compressed; `None` where the bytes are no record.
+pub(crate) struct Records<'a> {
+    rest: &'a [u8],
+    left: i32,
+    base_timestamp: i64,
+}
+
+impl<'a> Records<'a> {
+    /// `None` if the batch is compressed or too short to be one.
+    pub(crate) fn of(batch: &'a [u8]) -> Option<Self> {
+        let header = BatchHeader::read(batch)?;
+        let (rest, left) = (batch.get(HEADER..)?, i32_at(batch, 57)?);
+        (!header.is_compressed()).then_some(Self { rest, left, base_timestamp: header.base_timestamp })
     }
-    None
+
+    fn one(&mut self) -> Option<RecordView<'a>> {
+        let begin = self.rest;
+        let length = usize::try_from(varint(&mut self.rest)?).ok()?;
+        let (mut record, after) = self.rest.split_at_checked(length)?;
+        self.rest = after;
+        let bytes = &begin[..begin.len() - after.len()];
+        record = record.get(1..)?;
+        let timestamp = self.base_timestamp.checked_add(varint(&mut record)?)?;
+        let delta = varint(&mut record)?;
+        let key = sized(&mut record)?;
+        let is_tombstone = sized(&mut record)?.is_none();
+        Some(RecordView { bytes, delta, timestamp, key, is_tombstone })
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Option<RecordView<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1).filter(|left| *left >= 0)?;
+        Some(self.one())
+    }
+}
+
+/// Whether every record has a key and can be told apart from the others, as compaction needs it.
+pub(crate) fn check_keys(bytes: &[u8]) -> Result<(), ResponseError> {
+    let records = Records::of(bytes).ok_or(ResponseError::UnsupportedCompressionType)?;
+    // Offsets count up from the first: a record that claims another one could replace what it must not.
+    let mut good = records
+        .zip(0..)
+        .map(|(record, delta)| record.is_some_and(|record| record.key.is_some() && record.delta == delta));
+    if good.all(|good| good) { Ok(()) } else { Err(ResponseError::InvalidRecord) }
+}
+
+/// The batch with only some of its records: `None` if none is left. Its offsets and what it says about its
+/// producer stay as they are.
+pub(crate) fn retain(bytes: &[u8], mut keep: impl FnMut(&RecordView<'_>) -> bool) -> Option<Vec<u8>> {
+    let mut kept = bytes.get(..HEADER)?.to_vec();
+    let (mut count, mut latest) = (0i32, i64::MIN);
+    for record in Records::of(bytes)?.map_while(|record| record).filter(|record| keep(record)) {
+        kept.extend_from_slice(record.bytes);
+        count += 1;
+        latest = latest.max(record.timestamp);
+    }
+    let length = (kept.len() - LENGTH_END) as i32;
+    kept[8..LENGTH_END].copy_from_slice(&length.to_be_bytes());
+    kept[35..43].copy_from_slice(&latest.to_be_bytes());
+    kept[57..HEADER].copy_from_slice(&count.to_be_bytes());
+    let crc = crc32c::crc32c(&kept[CRC_END..]);
+    kept[17..CRC_END].copy_from_slice(&crc.to_be_bytes());
+    (count > 0).then_some(kept)
+}
+
+/// Bytes with their length in front; without a value the length is negative.
+fn sized<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
+    let Ok(length) = usize::try_from(varint(bytes)?) else { return Some(None) };
+    let (value, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(Some(value))
 }
 
 /// A zigzag varint of up to 64 bits.
@@ -130,14 +221,21 @@ fn varint(bytes: &mut &[u8]) -> Option<i64> {
     None
 }
 
-/// Sets what the broker owns in a stored batch: the offset of its first record and the leader's epoch.
-pub(crate) fn stamp(bytes: &mut [u8], base: i64) {
-    if let Some(offset) = bytes.get_mut(..8) {
-        offset.copy_from_slice(&base.to_be_bytes());
-    }
-    if let Some(epoch) = bytes.get_mut(LENGTH_END..16) {
-        epoch.fill(0);
-    }
+/// Bytes before those that no batch has of its own.
+pub(crate) const STAMP: usize = 16;
+
+/// The beginning of a batch with what the broker owns in it: the offset of its first record and the leader's
+/// epoch. Its CRC does not cover them.
+pub(crate) fn stamp(bytes: &[u8], base: i64) -> Option<[u8; STAMP]> {
+    let mut stamp = bytes_at::<STAMP>(bytes, 0)?;
+    stamp[..8].copy_from_slice(&base.to_be_bytes());
+    stamp[LENGTH_END..].fill(0);
+    Some(stamp)
+}
+
+/// The offset of the first record of a stored batch.
+pub(crate) fn base(bytes: &[u8]) -> Option<i64> {
+    i64_at(bytes, 0)
 }
 
 #[cfg(test)]

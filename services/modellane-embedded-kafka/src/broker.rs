@@ -17,7 +17,7 @@ use crate::time;
 /// What a broker needs to start.
 #[derive(Debug, Clone)]
 pub struct BrokerConfig {
-    /// The directory of the journal; created if missing, and locked while the broker runs.
+    /// The directory of its files; created if missing, and locked while the broker runs.
     pub dir: PathBuf,
     /// The port on 127.0.0.1, or 0 for any that is free.
     pub port: u16,
@@ -25,8 +25,8 @@ pub struct BrokerConfig {
     pub default_partitions: i32,
 }
 
-/// A running broker. Dropping it stops it as well, but only [`Broker::shutdown`] waits until the journal
-/// is written and the directory is free for the next one.
+/// A running broker. Dropping it stops it as well, but only [`Broker::shutdown`] waits until the files
+/// are written and the directory is free for the next one.
 pub struct Broker {
     node: Arc<Node>,
     tasks: JoinSet<()>,
@@ -39,11 +39,11 @@ impl std::fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// Opens the journal, binds the port and serves.
+    /// Opens the files, binds the port and serves.
     ///
     /// # Errors
     ///
-    /// When the port or the directory is taken, or the journal cannot be read; see [`BrokerError`].
+    /// When the port or the directory is taken, or the files cannot be read; see [`BrokerError`].
     pub async fn start(config: BrokerConfig) -> Result<Self, BrokerError> {
         let BrokerConfig { dir, port, default_partitions } = config;
         let listener =
@@ -78,7 +78,7 @@ impl Broker {
         self.node.port
     }
 
-    /// The random id of this journal: offsets of another one mean something else.
+    /// The random id of this log: offsets of another one mean something else.
     pub fn cluster_id(&self) -> &str {
         &self.node.cluster
     }

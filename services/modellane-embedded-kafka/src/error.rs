@@ -24,33 +24,35 @@ pub enum BrokerError {
     /// Another broker holds the directory: use that one, or another directory.
     #[error("{} is in use by another broker: connect to that one, or choose another directory", dir.display())]
     DirectoryBusy {
-        /// The journal's directory.
+        /// The broker's directory.
         dir: PathBuf,
     },
-    /// The directory or the journal cannot be read or written: free space, fix permissions.
-    #[error("cannot use the journal in {}: check free space and permissions", dir.display())]
+    /// The directory or a file in it cannot be read or written: free space, fix permissions.
+    #[error("cannot use the files in {}: check free space and permissions", dir.display())]
     Storage {
-        /// The journal's directory.
+        /// The broker's directory.
         dir: PathBuf,
         /// What the system said.
         #[source]
         source: std::io::Error,
     },
-    /// The journal is damaged where records were already acknowledged: restore it, or start in a new directory.
+    /// A file is damaged where records were already acknowledged: restore it, or start in a new directory.
     #[error(
-        "the journal in {} is damaged at byte {position}, before acknowledged records: \
-         restore it from a copy, or start in a new directory", dir.display()
+        "{} is damaged at byte {position}, among acknowledged records: \
+         restore {} from a copy, or start in a new directory", file.display(), dir.display()
     )]
     Damaged {
-        /// The journal's directory.
+        /// The broker's directory.
         dir: PathBuf,
+        /// The damaged file.
+        file: PathBuf,
         /// Where reading stopped.
         position: u64,
     },
-    /// The file was not written by this version of the broker.
-    #[error("{} does not hold a journal that this version can read", dir.display())]
+    /// The files were written by another version of the broker.
+    #[error("{} does not hold files that this version can read", dir.display())]
     Format {
-        /// The journal's directory.
+        /// The broker's directory.
         dir: PathBuf,
     },
 }

@@ -12,9 +12,10 @@ const MAX_ELEMENTS: usize = 100_000;
 
 /// The layout of some versions of a request. `b`, `h`, `i`, `l`: integers of 1, 2, 4, 8 bytes;
 /// `s`: text with a 2-byte length; `y`: bytes with a 4-byte length; `[...]`: an array of that.
-type Layout = (ApiKey, i16, i16, &'static str);
+pub(crate) type Layout = (ApiKey, i16, i16, &'static str);
 
-const LAYOUTS: &[Layout] = &[
+/// All layouts; the versions of a request stand together, lowest first.
+pub(crate) const LAYOUTS: &[Layout] = &[
     (ApiKey::Produce, 3, 8, "shi[s[iy]]"),
     (ApiKey::Fetch, 4, 4, "iiiib[s[ili]]"),
     (ApiKey::Fetch, 5, 6, "iiiib[s[illi]]"),
@@ -110,7 +111,7 @@ fn walk(mut layout: &[u8], rest: &mut &[u8]) -> Option<()> {
 }
 
 /// Where the bracket that is open at the beginning closes.
-fn closing(layout: &[u8]) -> Option<usize> {
+pub(crate) fn closing(layout: &[u8]) -> Option<usize> {
     let mut depth = 1;
     layout.iter().position(|field| {
         match field {

@@ -1,14 +1,9 @@
-//! The records of the journal: every durable change has one kind.
+//! The records of the metadata journal: every durable change but a batch has one kind.
 
 use bytes::{Buf, BufMut};
 
-use crate::batch::BatchHeader;
-
-/// Bytes before the batch in a batch record.
-pub(crate) const BATCH_PREFIX: usize = 9;
-
 /// The version that the first record states; another one is refused.
-pub(crate) const FORMAT: u16 = 1;
+pub(crate) const FORMAT: u16 = 2;
 
 /// An offset that a group committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,20 +27,12 @@ pub(crate) enum Record {
     TopicCreated { id: u32, name: String, partitions: u32, configs: Vec<(String, String)> },
     /// A topic got more partitions.
     TopicGrown { id: u32, partitions: u32 },
-    /// A topic is gone, with the offsets that groups committed for it.
+    /// A topic is gone, with the offsets that groups committed for it; its number is not used again.
     TopicDeleted { id: u32 },
     /// A group's offsets, all of one request.
     Offsets { group: String, offsets: Vec<CommittedOffset> },
     /// A producer id was handed out.
     Producer { id: i64 },
-}
-
-/// A journal record as read back: small ones decoded, a batch left where it is.
-pub(crate) enum Stored {
-    /// Any record but a batch.
-    Change(Record),
-    /// A record batch of a partition.
-    Batch { topic: u32, partition: u32, header: BatchHeader, length: u32 },
 }
 
 const HEAD: u8 = b'H';
@@ -54,15 +41,6 @@ const TOPIC_GROWN: u8 = b'G';
 const TOPIC_DELETED: u8 = b'D';
 const OFFSETS: u8 = b'O';
 const PRODUCER: u8 = b'P';
-const BATCH: u8 = b'B';
-
-/// What precedes a batch in its record.
-pub(crate) fn batch_prefix(topic: u32, partition: u32) -> [u8; BATCH_PREFIX] {
-    let mut prefix = [BATCH; BATCH_PREFIX];
-    prefix[1..5].copy_from_slice(&topic.to_be_bytes());
-    prefix[5..9].copy_from_slice(&partition.to_be_bytes());
-    prefix
-}
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
     // Texts come from protocol strings, whose length is 15 bits.
@@ -126,26 +104,23 @@ impl Record {
         }
         out
     }
-}
 
-impl Stored {
     /// Reads a record; `None` when it is not one that this version writes.
-    pub(crate) fn decode(mut from: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(from: &[u8]) -> Option<Self> {
+        Self::decode_format(from, FORMAT)
+    }
+
+    /// Reads a record of a journal whose head states a format: the head is all that differs.
+    pub(crate) fn decode_format(mut from: &[u8], format: u16) -> Option<Self> {
         let kind = from.try_get_u8().ok()?;
-        if kind == BATCH {
-            let topic = from.try_get_u32().ok()?;
-            let partition = from.try_get_u32().ok()?;
-            let header = BatchHeader::read(from)?;
-            return Some(Self::Batch { topic, partition, header, length: from.len() as u32 });
-        }
-        decode_change(kind, &mut from).map(Self::Change)
+        decode_kind(kind, &mut from, format)
     }
 }
 
-fn decode_change(kind: u8, from: &mut &[u8]) -> Option<Record> {
+fn decode_kind(kind: u8, from: &mut &[u8], format: u16) -> Option<Record> {
     Some(match kind {
         HEAD => {
-            if from.try_get_u16().ok()? != FORMAT {
+            if from.try_get_u16().ok()? != format {
                 return None;
             }
             Record::Head { cluster: get_text(from)? }

@@ -1,6 +1,6 @@
-//! What the journal says: topics, partitions, committed offsets, producer ids.
+//! What the files say: topics, partitions, committed offsets, producer ids.
 //!
-//! Every change is made in memory when its record is queued for the journal, and answers with a
+//! Every change is made in memory when its record is queued for the disk, and answers with a
 //! [`Change`]. When the record is on the disk the change is published; when the disk refused it, it is
 //! taken back, latest first. So memory never says more than a restart would.
 
@@ -9,8 +9,12 @@ use std::collections::{BTreeMap, HashMap};
 use kafka_protocol::ResponseError;
 
 use crate::batch::BatchHeader;
-use crate::partition::{Partition, ProducerState};
-use crate::record::{CommittedOffset, Record, Stored};
+use crate::partition::{Partition, Placed, Undo};
+use crate::record::{CommittedOffset, Record};
+use crate::settings::Settings;
+
+/// Offsets in one record of a snapshot.
+const OFFSETS_A_RECORD: usize = 1_000;
 
 /// A topic.
 #[derive(Debug, Default)]
@@ -19,8 +23,9 @@ pub(crate) struct Topic {
     pub(crate) name: String,
     /// Its partitions, by number.
     pub(crate) partitions: Vec<Partition>,
-    /// The settings it was created with.
+    /// The settings it was created with, and what they mean.
     pub(crate) configs: BTreeMap<String, String>,
+    pub(crate) settings: Settings,
 }
 
 /// The offset a group committed for a partition, and its note.
@@ -44,6 +49,8 @@ pub(crate) struct State {
     next_topic: u32,
     next_producer: i64,
     offsets: BTreeMap<String, GroupOffsets>,
+    /// Deleted topics whose files can go, because their deletion is on the disk.
+    doomed: Vec<u32>,
 }
 
 /// A change that is not on the disk yet, with what is needed to take it back.
@@ -51,13 +58,13 @@ pub(crate) struct State {
 pub(crate) enum Change {
     /// Taking it back would gain nothing: an id that is never used again.
     Final,
-    Appended {
+    /// A batch or a new segment.
+    Placed {
         topic: u32,
         partition: u32,
-        base: i64,
-        end: i64,
-        producer: i64,
-        before: Option<ProducerState>,
+        segment: i64,
+        end: (i64, u64),
+        undo: Undo,
     },
     TopicCreated {
         id: u32,
@@ -77,21 +84,44 @@ pub(crate) enum Change {
     },
 }
 
+fn committed_offset(((topic, partition), committed): (&(String, i32), &Committed)) -> CommittedOffset {
+    CommittedOffset {
+        topic: topic.clone(),
+        partition: *partition,
+        offset: committed.offset,
+        metadata: committed.metadata.clone(),
+    }
+}
+
 impl State {
     /// Applies a record at open, where everything is on the disk already. False if it does not fit.
-    pub(crate) fn replay(&mut self, position: u64, stored: Stored) -> bool {
-        let change = match stored {
-            Stored::Change(record) => Some(self.apply(record)),
-            Stored::Batch { topic, partition, header, length } => {
-                let at = position + crate::record::BATCH_PREFIX as u64;
-                // A batch that was queued behind the deletion of its topic has no place any more.
-                self.append(topic, partition, &header, at, length).map(|(_, change)| change)
-            }
-        };
-        if let Some(change) = change {
-            self.publish(&change);
-        }
+    pub(crate) fn replay(&mut self, record: Record) -> bool {
+        let change = self.apply(record);
+        self.publish(&change);
         !self.cluster.is_empty()
+    }
+
+    /// Everything but batches as records; replayed, they give the same state.
+    pub(crate) fn snapshot(&self) -> Vec<Record> {
+        let mut records = vec![Record::Head { cluster: self.cluster.clone() }];
+        // No topic and no producer gets a number that another one had, even if that one is gone.
+        records.extend(self.next_topic.checked_sub(1).map(|id| Record::TopicDeleted { id }));
+        records.extend(self.next_producer.checked_sub(1).map(|id| Record::Producer { id }));
+        for (id, topic) in &self.topics {
+            records.push(Record::TopicCreated {
+                id: *id,
+                name: topic.name.clone(),
+                partitions: topic.partitions.len() as u32,
+                configs: topic.configs.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            });
+        }
+        for (group, offsets) in &self.offsets {
+            let entries: Vec<_> = offsets.iter().map(committed_offset).collect();
+            for part in entries.chunks(OFFSETS_A_RECORD) {
+                records.push(Record::Offsets { group: group.clone(), offsets: part.to_vec() });
+            }
+        }
+        records
     }
 
     /// Applies any record but a batch.
@@ -102,8 +132,9 @@ impl State {
                 Change::Final
             }
             Record::TopicCreated { id, name, partitions, configs } => {
-                let mut topic =
-                    Topic { name: name.clone(), configs: configs.into_iter().collect(), ..Topic::default() };
+                let configs = configs.into_iter().collect();
+                let settings = Settings::new(&configs);
+                let mut topic = Topic { name: name.clone(), configs, settings, partitions: Vec::new() };
                 topic.partitions.resize_with(partitions as usize, Partition::default);
                 self.topics.insert(id, topic);
                 self.names.insert(name, id);
@@ -126,6 +157,7 @@ impl State {
     }
 
     fn delete(&mut self, id: u32) -> Change {
+        self.next_topic = self.next_topic.max(id + 1);
         let Some(topic) = self.topics.remove(&id) else { return Change::Final };
         self.names.remove(&topic.name);
         let mut removed = Vec::new();
@@ -133,13 +165,8 @@ impl State {
             offsets.retain(|(name, partition), committed| {
                 let gone = *name == topic.name;
                 if gone {
-                    let entry = CommittedOffset {
-                        topic: name.clone(),
-                        partition: *partition,
-                        offset: committed.offset,
-                        metadata: committed.metadata.clone(),
-                    };
-                    removed.push((group.clone(), entry));
+                    let key = (name.clone(), *partition);
+                    removed.push((group.clone(), committed_offset((&key, committed))));
                 }
                 !gone
             });
@@ -158,37 +185,44 @@ impl State {
         Change::Offsets { group, before }
     }
 
-    /// Adds a batch to a partition; answers with its first offset, or `None` if there is no such partition.
+    /// Adds a batch to a partition; `None` if there is no such partition. `length` is that of its frame.
     pub(crate) fn append(
         &mut self,
         topic: u32,
         partition: u32,
         header: &BatchHeader,
-        position: u64,
-        length: u32,
-    ) -> Option<(i64, Change)> {
-        let place = self.topics.get_mut(&topic)?.partitions.get_mut(partition as usize)?;
-        let (base, before) = place.append(header, position, length);
-        let end = base + i64::from(header.count);
-        Some((base, Change::Appended { topic, partition, base, end, producer: header.producer, before }))
+        length: u64,
+    ) -> Option<Placed> {
+        let topic = self.topics.get_mut(&topic)?;
+        let place = topic.partitions.get_mut(partition as usize)?;
+        Some(place.append(header, length, &topic.settings))
     }
 
     /// Shows readers a change whose record is on the disk.
     pub(crate) fn publish(&mut self, change: &Change) {
-        if let Change::Appended { topic, partition, end, .. } = change
-            && let Some(partition) = self.partition_mut(*topic, *partition)
-        {
-            partition.publish(*end);
+        match change {
+            Change::Placed { topic, partition, segment, end, .. } => {
+                if let Some(partition) = self.partition_mut(*topic, *partition) {
+                    partition.publish(*segment, *end);
+                }
+            }
+            Change::TopicDeleted { id, .. } => self.doomed.push(*id),
+            _ => {}
         }
+    }
+
+    /// The deleted topics whose files can go, once.
+    pub(crate) fn take_doomed(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.doomed)
     }
 
     /// Takes back a change whose record the disk refused. Changes are taken back latest first.
     pub(crate) fn take_back(&mut self, change: Change) {
         match change {
             Change::Final => {}
-            Change::Appended { topic, partition, base, producer, before, .. } => {
+            Change::Placed { topic, partition, undo, .. } => {
                 if let Some(partition) = self.partition_mut(topic, partition) {
-                    partition.take_back(base, producer, before);
+                    partition.take_back(undo);
                 }
             }
             Change::TopicCreated { id } => {
@@ -220,7 +254,8 @@ impl State {
         }
     }
 
-    fn partition_mut(&mut self, topic: u32, partition: u32) -> Option<&mut Partition> {
+    /// A partition by its topic's number.
+    pub(crate) fn partition_mut(&mut self, topic: u32, partition: u32) -> Option<&mut Partition> {
         self.topics.get_mut(&topic)?.partitions.get_mut(partition as usize)
     }
 
@@ -236,6 +271,21 @@ impl State {
             .ok()
             .and_then(|partition| self.topic(name)?.1.partitions.get(partition))
             .ok_or(ResponseError::UnknownTopicOrPartition)
+    }
+
+    /// All topics by their numbers.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = (u32, &Topic)> {
+        self.topics.iter().map(|(id, topic)| (*id, topic))
+    }
+
+    /// All topics by their numbers, while the files are opened.
+    pub(crate) fn topics_mut(&mut self) -> impl Iterator<Item = (u32, &mut Topic)> {
+        self.topics.iter_mut().map(|(id, topic)| (*id, topic))
+    }
+
+    /// How many partitions there are.
+    pub(crate) fn partitions(&self) -> usize {
+        self.topics.values().map(|topic| topic.partitions.len()).sum()
     }
 
     /// All names of topics, in order.

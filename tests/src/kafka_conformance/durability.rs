@@ -9,9 +9,12 @@ use anyhow::{Context, Result, anyhow, ensure};
 use rand::RngExt;
 use rdkafka::producer::FutureRecord;
 
-use super::{consumer, create_topic, producer, read_topic, unique};
+use super::{consumer, create_topic, create_topic_with, producer, read_topic, unique};
 
 const PARTITIONS: i32 = 2;
+
+/// Makes messages so long that segments of the smallest size become full while a test runs.
+const PADDING: usize = 2_000;
 
 /// The program that serves a directory on a port, and how to run it.
 pub struct Brokers {
@@ -24,6 +27,13 @@ pub struct Brokers {
 pub struct Process(Child);
 
 impl Process {
+    /// The most memory that it had so far, in kB.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        Ok(line.split_whitespace().next().context("no number")?.parse()?)
+    }
+
     /// SIGKILL, and wait until the process is gone.
     pub fn kill(&mut self) {
         // It may have ended already.
@@ -72,7 +82,7 @@ pub async fn check_kill(brokers: &Brokers, kills: usize) -> Result<()> {
     let bootstrap = brokers.bootstrap();
     let mut running = brokers.start()?;
     let topic = unique("kill");
-    create_topic(&bootstrap, &topic, PARTITIONS).await?;
+    create_topic_with(&bootstrap, &topic, PARTITIONS, &[("segment.bytes", "1048576")]).await?;
     let settings = [("enable.idempotence", "true"), ("linger.ms", "1"), ("reconnect.backoff.max.ms", "200")];
     let producer = producer(&bootstrap, &settings)?;
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
@@ -82,7 +92,7 @@ pub async fn check_kill(brokers: &Brokers, kills: usize) -> Result<()> {
         let mut number = 0u64;
         while !*stopped.borrow_and_update() {
             for _ in 0..20 {
-                let value = number.to_string();
+                let value = format!("{number}:{}", "x".repeat(PADDING));
                 let partition = (number % PARTITIONS as u64) as i32;
                 let record = FutureRecord::to(&for_task).partition(partition).key("k").payload(&value);
                 if let Ok(sent) = producer.send_result(record) {
@@ -122,7 +132,12 @@ fn compare(bootstrap: &str, topic: &str, acknowledged: &[(u64, i32, i64)]) -> Re
         let found: Vec<u64> = stored
             .iter()
             .filter(|seen| seen.partition == partition)
-            .map(|seen| Ok(std::str::from_utf8(&seen.value)?.parse()?))
+            .map(|seen| {
+                let text = std::str::from_utf8(&seen.value)?;
+                let (number, padding) = text.split_once(':').context("no number")?;
+                ensure!(padding.len() == PADDING, "message {number} is not whole");
+                Ok(number.parse()?)
+            })
             .collect::<Result<_>>()?;
         let wanted: Vec<u64> = wanted.collect();
         let at = wanted.iter().zip(&found).position(|(wanted, found)| wanted != found);
@@ -137,30 +152,87 @@ fn compare(bootstrap: &str, topic: &str, acknowledged: &[(u64, i32, i64)]) -> Re
     Ok(())
 }
 
+/// The files under a directory whose names end like this, in the order of their names.
+fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path, ending)?);
+        } else if path.to_string_lossy().ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// Bytes that a crash left behind the last record are cut, and what was acknowledged is still there.
 pub async fn check_torn_tail(brokers: &Brokers) -> Result<()> {
     let bootstrap = brokers.bootstrap();
-    let journal = brokers.dir.join("journal");
     let mut running = brokers.start()?;
     let topic = unique("torn");
     create_topic(&bootstrap, &topic, PARTITIONS).await?;
     let producer = producer(&bootstrap, &[("enable.idempotence", "true")])?;
     let mut count = 0;
-    // The beginning of a record, a record of nonsense, and zeroes where a block was never written.
-    for tail in [&[0u8, 0, 0][..], &[0, 0, 0, 4, 1, 2, 3, 4, b'B', 0, 0, 0], &[0; 4096]] {
+    // The beginning of a frame, a frame of nonsense, and zeroes where a block was never written.
+    let nonsense = [0xf5, b'M', b'L', 2, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    for tail in [&nonsense[..3], &nonsense, &[0; 4096]] {
         for partition in 0..PARTITIONS {
             super::send(&producer, &topic, partition, &format!("{count}"), None).await?;
             count += 1;
         }
         running.kill();
-        let whole = std::fs::metadata(&journal)?.len();
-        let mut bytes = std::fs::read(&journal)?;
-        bytes.extend_from_slice(tail);
-        std::fs::write(&journal, bytes)?;
+        let mut torn = files(&brokers.dir, ".log")?;
+        ensure!(torn.len() == PARTITIONS as usize, "segments: {torn:?}");
+        torn.push(brokers.dir.join("metadata"));
+        let mut whole = Vec::new();
+        for path in &torn {
+            let mut bytes = std::fs::read(path)?;
+            whole.push(bytes.len() as u64);
+            bytes.extend_from_slice(tail);
+            std::fs::write(path, bytes)?;
+        }
         running = brokers.start()?;
-        ensure!(std::fs::metadata(&journal)?.len() == whole, "the tail {tail:?} was not cut");
+        for (path, whole) in torn.iter().zip(whole) {
+            ensure!(std::fs::metadata(path)?.len() == whole, "the tail {tail:?} of {path:?} was not cut");
+        }
         ensure!(read_topic(&bootstrap, &topic, PARTITIONS)?.len() == count, "acknowledged messages are gone");
     }
+    Ok(())
+}
+
+/// A bit that flipped in an acknowledged message keeps a broker from starting, or is told to its readers;
+/// it is never delivered and never skipped.
+pub async fn check_flipped_bit(brokers: &Brokers) -> Result<()> {
+    let bootstrap = brokers.bootstrap();
+    let mut running = brokers.start()?;
+    let topic = unique("flipped");
+    create_topic(&bootstrap, &topic, 1).await?;
+    let producer = producer(&bootstrap, &[])?;
+    for number in 0..3 {
+        super::send(&producer, &topic, 0, &format!("message {number}"), None).await?;
+    }
+    let path = files(&brokers.dir, ".log")?.pop().context("no segment")?;
+    let bytes = std::fs::read(&path)?;
+    let flipped = bytes.windows(9).position(|text| text == b"message 1").context("not stored")?;
+    let flip = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        bytes[flipped] ^= 4;
+        std::fs::write(&path, bytes)
+    };
+    flip(&bytes)?;
+    let reader = consumer(&bootstrap, &unique("flipped"))?;
+    let mut list = rdkafka::TopicPartitionList::new();
+    list.add_partition_offset(&topic, 0, rdkafka::Offset::Offset(1))?;
+    rdkafka::consumer::Consumer::assign(&reader, &list)?;
+    let read = super::read(&reader, 1, Duration::from_secs(5));
+    ensure!(read.as_ref().is_err() || read.as_ref().is_ok_and(Vec::is_empty), "delivered: {read:?}");
+    running.kill();
+    ensure!(brokers.start().is_err(), "a broker starts over damaged records");
+    std::fs::write(&path, bytes)?;
+    let _running = brokers.start()?;
+    ensure!(read_topic(&bootstrap, &topic, 1)?.len() == 3, "the repaired log has lost messages");
     Ok(())
 }
 

@@ -1,28 +1,23 @@
 //! Reading: fetch with long poll, and offsets by position or time.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::fetch_request::FetchPartition;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
-use kafka_protocol::messages::{
-    FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, TopicName,
-};
+use kafka_protocol::messages::{FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse};
 
 use super::{Node, code};
-use crate::batch::{first_at_or_after, stamp};
-use crate::partition::StoredBatch;
+use crate::partition::Partition;
 use crate::state::State;
 
-/// The most that one response carries, whatever a client asks for.
-const MAX_RESPONSE: usize = 64 << 20;
+/// The most that one response carries, whatever a client asks for, unless a single batch has more.
+const MAX_RESPONSE: usize = 16 << 20;
 
 /// The longest a poll is held.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -30,141 +25,93 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 
-/// What will be read for one partition.
-struct Planned {
-    index: i32,
-    batches: Result<Vec<StoredBatch>, ResponseError>,
-    high_watermark: i64,
-}
-
-/// What will be read for one request.
-struct Plan {
-    topics: Vec<(TopicName, Vec<Planned>)>,
-    bytes: usize,
-    failed: bool,
-}
-
-pub(super) async fn fetch(node: &Node, request: FetchRequest) -> FetchResponse {
+pub(super) async fn fetch(node: Arc<Node>, request: FetchRequest) -> FetchResponse {
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(MAX_WAIT);
-    let enough = usize::try_from(request.min_bytes).unwrap_or(0);
+    let enough = u64::try_from(request.min_bytes).unwrap_or(0);
     let deadline = tokio::time::Instant::now() + wait;
     let mut progress = node.log.progress();
-    let plan = loop {
+    loop {
         progress.borrow_and_update();
-        let plan = node.log.read(|state| plan(state, &request));
-        if plan.failed || plan.bytes >= enough {
-            break plan;
+        if node.log.read(|state| is_answerable(state, &request, enough)) {
+            break;
         }
         match tokio::time::timeout_at(deadline, progress.changed()).await {
             Ok(Ok(())) => {}
             // The time is over, or the broker stops: what there is, is the answer.
-            _ => break plan,
+            _ => break,
         }
-    };
-    let file = node.log.file();
-    let responses = if plan.bytes == 0 {
-        read_all(plan, &file)
-    } else {
-        // Reading may have to wait for the disk, which must not hold up other connections.
-        tokio::task::spawn_blocking(move || read_all(plan, &file)).await.unwrap_or_default()
-    };
-    FetchResponse::default().with_responses(responses)
-}
-
-/// Chooses batches, in the order of the request, until a limit is reached. The first batch is chosen
-/// whatever its size, or a reader could never pass it.
-fn plan(state: &State, request: &FetchRequest) -> Plan {
-    let limit = usize::try_from(request.max_bytes).unwrap_or(0).min(MAX_RESPONSE);
-    let mut plan = Plan { topics: Vec::with_capacity(request.topics.len()), bytes: 0, failed: false };
-    for topic in &request.topics {
-        let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for wanted in &topic.partitions {
-            let planned = plan_partition(state, &topic.topic, wanted, limit, &mut plan.bytes);
-            plan.failed |= planned.batches.is_err();
-            partitions.push(planned);
-        }
-        plan.topics.push((topic.topic.clone(), partitions));
     }
-    plan
+    // Reading may have to wait for the disk, which must not hold up other connections.
+    let read = tokio::task::spawn_blocking(move || read_all(&node, &request));
+    FetchResponse::default().with_responses(read.await.unwrap_or_default())
 }
 
-fn plan_partition(
-    state: &State,
+/// Whether there is as much as the client waits for, or an error to tell it about.
+fn is_answerable(state: &State, request: &FetchRequest, enough: u64) -> bool {
+    let mut available = 0;
+    for topic in &request.topics {
+        for wanted in &topic.partitions {
+            let partition = state.partition(&topic.topic, wanted.partition).ok();
+            match partition.and_then(|partition| partition.from_offset(wanted.fetch_offset, enough)) {
+                None => return true,
+                Some((_, bytes)) => available += bytes,
+            }
+        }
+    }
+    available >= enough
+}
+
+/// Reads partition by partition, in the order of the request, until a limit is reached. The first batch of
+/// all is read whatever its size, or a reader could never pass it.
+fn read_all(node: &Node, request: &FetchRequest) -> Vec<FetchableTopicResponse> {
+    let limit = usize::try_from(request.max_bytes).unwrap_or(0).min(MAX_RESPONSE);
+    let mut total = 0;
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for FetchTopic { topic, partitions, .. } in &request.topics {
+        let mut read = Vec::with_capacity(partitions.len());
+        for wanted in partitions {
+            let data = read_partition(node, topic, wanted, limit.saturating_sub(total), total == 0);
+            total += data.records.as_ref().map_or(0, Bytes::len);
+            read.push(data);
+        }
+        topics.push(FetchableTopicResponse::default().with_topic(topic.clone()).with_partitions(read));
+    }
+    topics
+}
+
+fn read_partition(
+    node: &Node,
     topic: &str,
     wanted: &FetchPartition,
-    limit: usize,
-    total: &mut usize,
-) -> Planned {
+    room: usize,
+    must: bool,
+) -> PartitionData {
     let index = wanted.partition;
-    let partition = match state.partition(topic, index) {
-        Ok(partition) => partition,
-        Err(error) => return Planned { index, batches: Err(error), high_watermark: -1 },
-    };
-    let high_watermark = partition.high_watermark();
-    if !(0..=high_watermark).contains(&wanted.fetch_offset) {
-        return Planned { index, batches: Err(ResponseError::OffsetOutOfRange), high_watermark };
-    }
-    let own_limit = usize::try_from(wanted.partition_max_bytes).unwrap_or(0);
-    let mut own = 0;
-    let mut batches = Vec::new();
-    for batch in partition.starting_at(wanted.fetch_offset) {
-        let length = batch.length as usize;
-        if *total > 0 && (own + length > own_limit || *total + length > limit) {
-            break;
-        }
-        own += length;
-        *total += length;
-        batches.push(*batch);
-    }
-    Planned { index, batches: Ok(batches), high_watermark }
-}
-
-fn read_all(plan: Plan, file: &Arc<File>) -> Vec<FetchableTopicResponse> {
-    let topics = plan.topics.into_iter().map(|(name, partitions)| {
-        let partitions = partitions.into_iter().map(|planned| read_partition(planned, file));
-        FetchableTopicResponse::default().with_topic(name).with_partitions(partitions.collect())
-    });
-    topics.collect()
-}
-
-fn read_partition(planned: Planned, file: &File) -> PartitionData {
-    let records = planned.batches.and_then(|batches| read_batches(&batches, file));
+    let limit = usize::try_from(wanted.partition_max_bytes).unwrap_or(0).min(room);
+    let records = node.log.batches(topic, index, wanted.fetch_offset, limit, must);
+    // What was read lies before the end that is told, so the end is looked at afterwards.
+    let ends = |partition: &Partition| (partition.log_start(), partition.high_watermark());
+    let ends = node.log.read(|state| state.partition(topic, index).map(ends));
+    let (log_start, high_watermark) = ends.unwrap_or((-1, -1));
     PartitionData::default()
-        .with_partition_index(planned.index)
+        .with_partition_index(index)
         .with_error_code(code(&records))
-        .with_high_watermark(planned.high_watermark)
-        .with_last_stable_offset(planned.high_watermark)
-        .with_log_start_offset(0)
+        .with_high_watermark(high_watermark)
+        .with_last_stable_offset(high_watermark)
+        .with_log_start_offset(log_start)
         .with_preferred_read_replica((-1).into())
         .with_records(Some(records.unwrap_or_default()))
 }
 
-fn read_batches(batches: &[StoredBatch], file: &File) -> Result<Bytes, ResponseError> {
-    let length = batches.iter().map(|batch| batch.length as usize).sum();
-    let mut records = BytesMut::zeroed(length);
-    let mut rest = &mut records[..];
-    for batch in batches {
-        let (bytes, after) = rest.split_at_mut(batch.length as usize);
-        read_batch(batch, file, bytes)?;
-        rest = after;
-    }
-    Ok(records.freeze())
+pub(super) async fn list_offsets(node: Arc<Node>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let found = tokio::task::spawn_blocking(move || list_all(&node, request));
+    ListOffsetsResponse::default().with_topics(found.await.unwrap_or_default())
 }
 
-fn read_batch(batch: &StoredBatch, file: &File, into: &mut [u8]) -> Result<(), ResponseError> {
-    file.read_exact_at(into, batch.position).map_err(|error| {
-        tracing::error!(%error, position = batch.position, "a batch cannot be read from the journal");
-        ResponseError::KafkaStorageError
-    })?;
-    stamp(into, batch.base);
-    Ok(())
-}
-
-pub(super) fn list_offsets(node: &Node, request: ListOffsetsRequest) -> ListOffsetsResponse {
-    let file = node.log.file();
+fn list_all(node: &Node, request: ListOffsetsRequest) -> Vec<ListOffsetsTopicResponse> {
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|wanted| {
-            let found = find_offset(node, &file, &topic.name, wanted.partition_index, wanted.timestamp);
+            let found = find_offset(node, &topic.name, wanted.partition_index, wanted.timestamp);
             let (offset, timestamp) = found.unwrap_or((-1, -1));
             ListOffsetsPartitionResponse::default()
                 .with_partition_index(wanted.partition_index)
@@ -176,32 +123,16 @@ pub(super) fn list_offsets(node: &Node, request: ListOffsetsRequest) -> ListOffs
         let partitions = partitions.collect();
         ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
     });
-    ListOffsetsResponse::default().with_topics(topics.collect())
+    topics.collect()
 }
 
 /// An offset and its record's time; both are -1 where no record is late enough.
-fn find_offset(
-    node: &Node,
-    file: &File,
-    topic: &str,
-    partition: i32,
-    timestamp: i64,
-) -> Result<(i64, i64), ResponseError> {
-    let batch = node.log.read(|state| {
-        let partition = state.partition(topic, partition)?;
-        match timestamp {
-            LATEST => Ok(Err((partition.high_watermark(), -1))),
-            EARLIEST => Ok(Err((0, -1))),
-            time if time < 0 => Err(ResponseError::UnsupportedVersion),
-            time => Ok(partition.at_or_after(time).ok_or((-1, -1))),
-        }
-    })?;
-    let batch = match batch {
-        Ok(batch) => batch,
-        Err(known) => return Ok(known),
-    };
-    let mut bytes = vec![0; batch.length as usize];
-    read_batch(&batch, file, &mut bytes)?;
-    let (delta, time) = first_at_or_after(&bytes, timestamp).unwrap_or((0, batch.max_timestamp));
-    Ok((batch.base + delta, time))
+fn find_offset(node: &Node, topic: &str, index: i32, timestamp: i64) -> Result<(i64, i64), ResponseError> {
+    let end = |of: fn(&Partition) -> i64| node.log.read(|state| Ok((of(state.partition(topic, index)?), -1)));
+    match timestamp {
+        LATEST => end(Partition::high_watermark),
+        EARLIEST => end(Partition::log_start),
+        time if time < 0 => Err(ResponseError::UnsupportedVersion),
+        time => Ok(node.log.first_at(topic, index, time)?.unwrap_or((-1, -1))),
+    }
 }

@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
     SyncGroupRequest, SyncGroupResponse,
 };
 
-use super::{HOST, Node, code, text};
+use super::{HOST, Node, Request, code, text};
 use crate::groups::{GroupView, Join, Joined};
 use crate::time;
 
@@ -35,7 +35,7 @@ pub(super) async fn join(
     node: &Node,
     request: JoinGroupRequest,
     version: i16,
-    client: &str,
+    from: &Request,
 ) -> JoinGroupResponse {
     if request.group_id.is_empty() {
         return refused(ResponseError::InvalidGroupId, &request.member_id);
@@ -46,11 +46,12 @@ pub(super) async fn join(
     let millis = |value: i32| Duration::from_millis(u64::try_from(value).unwrap_or(0));
     let session = millis(request.session_timeout_ms);
     let fresh = request.member_id.is_empty();
+    let client = from.client.as_str();
     let member =
         if fresh { format!("{client}-{}", time::random_id()) } else { request.member_id.to_string() };
     if fresh && version >= TWO_STEP_JOIN {
-        node.groups.announce(&request.group_id, &member, session);
-        return refused(ResponseError::MemberIdRequired, &member);
+        let announced = node.groups.announce(&request.group_id, &member, session);
+        return refused(announced.err().unwrap_or(ResponseError::MemberIdRequired), &member);
     }
     let rebalance = if version == 0 { session } else { millis(request.rebalance_timeout_ms) };
     let protocols =
@@ -59,6 +60,7 @@ pub(super) async fn join(
         member: member.clone(),
         fresh,
         client: client.to_owned(),
+        connection: from.connection,
         session,
         rebalance,
         protocol_type: request.protocol_type.to_string(),
@@ -86,11 +88,11 @@ fn accepted(joined: Joined) -> JoinGroupResponse {
         .with_members(members.collect())
 }
 
-pub(super) async fn sync(node: &Node, request: SyncGroupRequest) -> SyncGroupResponse {
+pub(super) async fn sync(node: &Node, request: SyncGroupRequest, connection: u64) -> SyncGroupResponse {
     let assignments =
         request.assignments.into_iter().map(|entry| (entry.member_id.to_string(), entry.assignment));
-    let waits =
-        node.groups.sync(&request.group_id, request.generation_id, &request.member_id, assignments.collect());
+    let (generation, assignments) = (request.generation_id, assignments.collect());
+    let waits = node.groups.sync(&request.group_id, generation, &request.member_id, assignments, connection);
     let assignment = match waits {
         Err(error) => Err(error),
         // A rebalance that begins meanwhile drops the other end.
@@ -101,8 +103,9 @@ pub(super) async fn sync(node: &Node, request: SyncGroupRequest) -> SyncGroupRes
         .with_assignment(assignment.unwrap_or_default())
 }
 
-pub(super) fn heartbeat(node: &Node, request: &HeartbeatRequest) -> HeartbeatResponse {
-    let alive = node.groups.heartbeat(&request.group_id, request.generation_id, &request.member_id);
+pub(super) fn heartbeat(node: &Node, request: &HeartbeatRequest, connection: u64) -> HeartbeatResponse {
+    let generation = request.generation_id;
+    let alive = node.groups.heartbeat(&request.group_id, generation, &request.member_id, connection);
     HeartbeatResponse::default().with_error_code(code(&alive))
 }
 

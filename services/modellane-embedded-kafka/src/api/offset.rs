@@ -22,9 +22,13 @@ const MAX_METADATA: usize = 4096;
 
 type Outcomes = Vec<(TopicName, Vec<(i32, Result<(), ResponseError>)>)>;
 
-pub(super) async fn commit(node: &Node, request: OffsetCommitRequest) -> OffsetCommitResponse {
-    let allowed =
-        node.groups.may_commit(&request.group_id, request.generation_id_or_member_epoch, &request.member_id);
+pub(super) async fn commit(
+    node: &Node,
+    request: OffsetCommitRequest,
+    connection: u64,
+) -> OffsetCommitResponse {
+    let generation = request.generation_id_or_member_epoch;
+    let allowed = node.groups.may_commit(&request.group_id, generation, &request.member_id, connection);
     let every = |error| {
         let outcomes = request.topics.iter().map(|topic| {
             (topic.name.clone(), topic.partitions.iter().map(|p| (p.partition_index, Err(error))).collect())

@@ -7,9 +7,12 @@ use kafka_protocol::messages::{
     InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse, TopicName,
 };
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::{Body, Malformed, Node, code, encode};
 use crate::batch::BatchHeader;
 use crate::log::Ticket;
+use crate::partition::Partition;
 use crate::record::Record;
 
 type Outcome = Result<i64, ResponseError>;
@@ -23,7 +26,12 @@ pub(crate) struct Appended {
 }
 
 /// Queues all batches of a request in one step.
-pub(super) fn append(node: &Node, request: ProduceRequest, version: i16) -> Appended {
+pub(super) fn append(
+    node: &Node,
+    request: ProduceRequest,
+    version: i16,
+    room: Option<OwnedSemaphorePermit>,
+) -> Appended {
     let silent = request.acks == 0;
     // Checksums are computed before the lock is taken.
     let checked: Vec<_> = request
@@ -41,6 +49,7 @@ pub(super) fn append(node: &Node, request: ProduceRequest, version: i16) -> Appe
             });
             topics.push((name.clone(), outcomes.collect()));
         }
+        pending.keep(room);
         topics
     });
     match queued {
@@ -80,12 +89,17 @@ impl Appended {
                     .with_error_code(code(&outcome))
                     .with_base_offset(outcome.unwrap_or(-1))
                     .with_log_append_time_ms(-1)
-                    .with_log_start_offset(0)
+                    .with_log_start_offset(log_start(node, &name, index))
             });
-            TopicProduceResponse::default().with_name(name).with_partition_responses(partitions.collect())
+            let partitions = partitions.collect();
+            TopicProduceResponse::default().with_name(name).with_partition_responses(partitions)
         });
         encode(&ProduceResponse::default().with_responses(topics.collect()), self.version).map(Some)
     }
+}
+
+fn log_start(node: &Node, topic: &str, partition: i32) -> i64 {
+    node.log.read(|state| state.partition(topic, partition).map_or(-1, Partition::log_start))
 }
 
 pub(super) async fn init_producer(node: &Node, request: &InitProducerIdRequest) -> InitProducerIdResponse {

@@ -3,7 +3,7 @@
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -18,9 +18,10 @@ use kafka_protocol::messages::{
 use super::{Node, code, text};
 use crate::log::Pending;
 use crate::record::Record;
+use crate::settings;
 use crate::state::State;
 
-/// A partition costs memory for as long as its topic lives.
+/// The most partitions of one topic and of all: each costs memory for as long as its topic lives.
 const MAX_PARTITIONS: i32 = 10_000;
 
 const TOPIC: i8 = 2;
@@ -29,25 +30,6 @@ const BROKER: i8 = 4;
 /// Where a value comes from, as the protocol numbers it.
 const SET_FOR_TOPIC: i8 = 1;
 const DEFAULT: i8 = 5;
-
-/// How every topic behaves unless it was created otherwise.
-const TOPIC_DEFAULTS: &[(&str, &str)] = &[
-    ("cleanup.policy", "delete"),
-    ("compression.type", "producer"),
-    ("max.message.bytes", "104857600"),
-    ("message.timestamp.type", "CreateTime"),
-    ("min.insync.replicas", "1"),
-    ("retention.bytes", "-1"),
-    ("retention.ms", "-1"),
-    ("unclean.leader.election.enable", "false"),
-];
-
-const BROKER_DEFAULTS: &[(&str, &str)] = &[
-    ("auto.create.topics.enable", "false"),
-    ("default.replication.factor", "1"),
-    ("min.insync.replicas", "1"),
-    ("unclean.leader.election.enable", "false"),
-];
 
 /// Makes changes under the lock, then waits until they are on the disk. If the disk refuses, the results
 /// that were successes become that error.
@@ -130,7 +112,19 @@ fn check_new(state: &State, topic: &CreatableTopic, partitions: i32) -> Result<(
     if !matches!(topic.replication_factor, -1 | 1) {
         return Err(ResponseError::InvalidReplicationFactor);
     }
-    Ok(())
+    let known = |config: &CreatableTopicConfig| {
+        config.value.as_ref().is_none_or(|value| settings::is_valid(&config.name, value))
+    };
+    if !topic.configs.iter().all(known) {
+        return Err(ResponseError::InvalidConfig);
+    }
+    check_room(state, partitions)
+}
+
+/// Whether there is room for so many partitions more.
+fn check_room(state: &State, more: i32) -> Result<(), ResponseError> {
+    let all = state.partitions() + usize::try_from(more).unwrap_or(usize::MAX);
+    if all <= MAX_PARTITIONS as usize { Ok(()) } else { Err(ResponseError::PolicyViolation) }
 }
 
 pub(super) async fn grow(node: &Node, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
@@ -151,8 +145,10 @@ fn grow_one(
     let valid = match pending.state().topic(&topic.name) {
         None => Err(ResponseError::UnknownTopicOrPartition),
         Some((id, known)) => {
-            let more = topic.count > known.partitions.len() as i32 && topic.count <= MAX_PARTITIONS;
-            more.then_some(id).ok_or(ResponseError::InvalidPartitions)
+            let more = topic.count.saturating_sub(known.partitions.len() as i32);
+            let valid = more > 0 && topic.count <= MAX_PARTITIONS;
+            let valid = if valid { Ok(id) } else { Err(ResponseError::InvalidPartitions) };
+            valid.and_then(|id| check_room(pending.state(), more).map(|()| id))
         }
     };
     if let (Ok(id), false) = (valid, dry) {
@@ -192,14 +188,12 @@ fn describe_one(state: &State, resource: &DescribeConfigsResource) -> DescribeCo
     let configs = match resource.resource_type {
         TOPIC => match state.topic(&resource.resource_name) {
             None => return answer.with_error_code(ResponseError::UnknownTopicOrPartition.code()),
-            Some((_, topic)) => {
-                let set =
-                    topic.configs.iter().map(|(key, value)| (key.as_str(), value.as_str(), SET_FOR_TOPIC));
-                let rest = TOPIC_DEFAULTS.iter().filter(|(key, _)| !topic.configs.contains_key(*key));
-                set.chain(rest.map(|(key, value)| (*key, *value, DEFAULT))).collect::<Vec<_>>()
-            }
+            Some((_, topic)) => settings::describe(&topic.configs)
+                .into_iter()
+                .map(|(key, value, given)| (key, value, if given { SET_FOR_TOPIC } else { DEFAULT }))
+                .collect::<Vec<_>>(),
         },
-        BROKER => BROKER_DEFAULTS.iter().map(|(key, value)| (*key, *value, DEFAULT)).collect(),
+        BROKER => settings::BROKER.iter().map(|(key, value)| (*key, *value, DEFAULT)).collect(),
         _ => return answer.with_error_code(ResponseError::InvalidRequest.code()),
     };
     let wanted = |key: &str| match &resource.configuration_keys {

@@ -18,6 +18,24 @@ const FIRST_JOIN_WAIT: Duration = Duration::from_millis(150);
 /// The longest wait for members that do not come back, whatever they asked for.
 const MAX_REBALANCE: Duration = Duration::from_secs(300);
 
+/// The most members of a group, with those that were promised an id.
+const MAX_MEMBERS: usize = 1_000;
+
+/// How long a member may take to come back when the last connection of its client has closed: its process has
+/// ended, or the network was cut.
+const RETURN: Duration = Duration::from_millis(250);
+
+/// The part of its session that a member gets to come back when its connection has closed and another one of
+/// its client is there still.
+const RETURN_PART: u32 = 5;
+
+/// Somebody is heard from: when, and on which connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heard {
+    pub(crate) at: Instant,
+    pub(crate) connection: u64,
+}
+
 /// Where a group stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Phase {
@@ -51,6 +69,8 @@ pub(crate) struct Join {
     /// Whether the id was just made up for this request.
     pub(crate) fresh: bool,
     pub(crate) client: String,
+    /// The connection that it came on.
+    pub(crate) connection: u64,
     pub(crate) session: Duration,
     pub(crate) rebalance: Duration,
     pub(crate) protocol_type: String,
@@ -75,6 +95,9 @@ struct Member {
     session: Duration,
     rebalance: Duration,
     seen: Instant,
+    /// The connection on which it was heard last, and when that closed.
+    connection: u64,
+    away: Option<Instant>,
     protocols: Vec<(String, Bytes)>,
     assignment: Bytes,
     join: Option<oneshot::Sender<Joined>>,
@@ -90,9 +113,24 @@ impl Member {
             .unwrap_or_default()
     }
 
+    fn hear(&mut self, heard: Heard) {
+        self.seen = heard.at;
+        self.connection = heard.connection;
+        self.away = None;
+    }
+
     /// Gone without a word. Who waits for an answer is not expected to send heartbeats, unless the
     /// connection that waits is closed.
-    fn expired(&self, now: Instant) -> bool {
+    ///
+    /// A member whose connection closed has most probably ended. It is not left in the group for its whole
+    /// session, or the one that is started in its place would have to wait as long. If it lives after all, it
+    /// learns that it is unknown and joins again, as it would after a restart of the broker.
+    fn expired(&self, now: Instant, has_older: impl Fn(&str, Instant) -> bool) -> bool {
+        if let Some(away) = self.away {
+            let others = has_older(&self.client, away);
+            let wait = if others { self.session / RETURN_PART } else { RETURN.min(self.session) };
+            return now.saturating_duration_since(away) > wait;
+        }
         let waits = self.join.as_ref().is_some_and(|join| !join.is_closed())
             || self.sync.as_ref().is_some_and(|sync| !sync.is_closed());
         !waits && now.saturating_duration_since(self.seen) > self.session
@@ -125,8 +163,20 @@ impl Group {
         self.members.is_empty() && self.announced.is_empty()
     }
 
-    pub(super) fn announce(&mut self, member: &str, session: Duration, now: Instant) {
+    pub(super) fn announce(
+        &mut self,
+        member: &str,
+        session: Duration,
+        now: Instant,
+    ) -> Result<(), ResponseError> {
+        self.check_size()?;
         self.announced.insert(member.to_owned(), now + session);
+        Ok(())
+    }
+
+    fn check_size(&self) -> Result<(), ResponseError> {
+        let full = self.members.len() + self.announced.len() >= MAX_MEMBERS;
+        if full { Err(ResponseError::GroupMaxSizeReached) } else { Ok(()) }
     }
 
     pub(super) fn join(
@@ -140,6 +190,9 @@ impl Group {
         if !known {
             return Err(ResponseError::UnknownMemberId);
         }
+        if join.fresh {
+            self.check_size()?;
+        }
         if !self.fits(&join) {
             return Err(ResponseError::InconsistentGroupProtocol);
         }
@@ -151,6 +204,8 @@ impl Group {
             session: join.session,
             rebalance: join.rebalance,
             seen: now,
+            connection: join.connection,
+            away: None,
             protocols: join.protocols,
             assignment: Bytes::new(),
             join: Some(answer),
@@ -249,10 +304,10 @@ impl Group {
     }
 
     /// Finds a member of the current generation and notes that it lives.
-    fn member(&mut self, generation: i32, id: &str, now: Instant) -> Result<&mut Member, ResponseError> {
+    fn member(&mut self, generation: i32, id: &str, heard: Heard) -> Result<&mut Member, ResponseError> {
         let current = self.generation;
         let member = self.members.get_mut(id).ok_or(ResponseError::UnknownMemberId)?;
-        member.seen = now;
+        member.hear(heard);
         if generation == current { Ok(member) } else { Err(ResponseError::IllegalGeneration) }
     }
 
@@ -261,18 +316,18 @@ impl Group {
         generation: i32,
         id: &str,
         assignments: Vec<(String, Bytes)>,
-        now: Instant,
+        heard: Heard,
     ) -> Result<oneshot::Receiver<Bytes>, ResponseError> {
-        self.member(generation, id, now)?;
+        self.member(generation, id, heard)?;
         match self.phase {
             Phase::Empty => return Err(ResponseError::UnknownMemberId),
             Phase::Preparing => return Err(ResponseError::RebalanceInProgress),
-            Phase::AwaitSync if self.leader == id => self.assign(assignments, now),
+            Phase::AwaitSync if self.leader == id => self.assign(assignments, heard.at),
             Phase::AwaitSync | Phase::Stable => {}
         }
         let stable = self.phase == Phase::Stable;
         let (answer, answered) = oneshot::channel();
-        let member = self.member(generation, id, now)?;
+        let member = self.member(generation, id, heard)?;
         if stable {
             // The receiver is in our hand.
             let _ = answer.send(member.assignment.clone());
@@ -297,8 +352,8 @@ impl Group {
         self.phase = Phase::Stable;
     }
 
-    pub(super) fn heartbeat(&mut self, generation: i32, id: &str, now: Instant) -> Result<(), ResponseError> {
-        self.member(generation, id, now)?;
+    pub(super) fn heartbeat(&mut self, generation: i32, id: &str, heard: Heard) -> Result<(), ResponseError> {
+        self.member(generation, id, heard)?;
         if self.phase == Phase::Preparing { Err(ResponseError::RebalanceInProgress) } else { Ok(()) }
     }
 
@@ -306,13 +361,13 @@ impl Group {
         &mut self,
         generation: i32,
         id: &str,
-        now: Instant,
+        heard: Heard,
     ) -> Result<(), ResponseError> {
         if generation < 0 {
             // A client that assigns partitions itself must not write over a group that is at work.
             return if self.members.is_empty() { Ok(()) } else { Err(ResponseError::UnknownMemberId) };
         }
-        self.member(generation, id, now)?;
+        self.member(generation, id, heard)?;
         if self.phase == Phase::AwaitSync { Err(ResponseError::RebalanceInProgress) } else { Ok(()) }
     }
 
@@ -324,11 +379,19 @@ impl Group {
         Ok(())
     }
 
-    /// Expires members, and ends the rebalance if it is due.
-    pub(super) fn tick(&mut self, now: Instant) {
+    /// A connection has closed, and with it perhaps the process of members that were heard on it.
+    pub(super) fn closed(&mut self, connection: u64, now: Instant) {
+        for member in self.members.values_mut().filter(|member| member.connection == connection) {
+            member.away.get_or_insert(now);
+        }
+    }
+
+    /// Expires members, and ends the rebalance if it is due. `has_older` tells whether a client has a
+    /// connection still that it opened before a time.
+    pub(super) fn tick(&mut self, now: Instant, has_older: impl Fn(&str, Instant) -> bool) {
         self.announced.retain(|_, lapse| now < *lapse);
         let before = self.members.len();
-        self.members.retain(|_, member| !member.expired(now));
+        self.members.retain(|_, member| !member.expired(now, &has_older));
         if self.members.len() != before {
             self.after_loss(now);
         }

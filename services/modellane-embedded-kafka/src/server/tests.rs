@@ -9,7 +9,8 @@ async fn broker(dir: &std::path::Path) -> Broker {
     Broker::start(BrokerConfig { dir: dir.to_path_buf(), port: 0, default_partitions: 1 }).await.unwrap()
 }
 
-fn frame(api: ApiKey, version: i16, body: &[u8]) -> Vec<u8> {
+/// A request of client `c`.
+pub(super) fn frame(api: ApiKey, version: i16, body: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     frame.put_i32((body.len() + 11) as i32);
     frame.put_i16(api as i16);
@@ -97,4 +98,18 @@ async fn a_busy_port_and_a_busy_directory_are_named() {
     let id = running.cluster_id().to_owned();
     running.shutdown().await;
     assert_eq!(Broker::start(config(dir.path(), 0)).await.unwrap().cluster_id(), id);
+}
+
+#[tokio::test]
+async fn only_requests_to_produce_may_be_large() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = broker(dir.path()).await;
+    let too_large = |api: ApiKey, length: u32| {
+        let mut frame = length.to_be_bytes().to_vec();
+        frame.put_i16(api as i16);
+        frame
+    };
+    for (api, length) in [(ApiKey::Metadata, MAX_OTHER_FRAME + 1), (ApiKey::Produce, MAX_FRAME + 1)] {
+        assert!(exchange(&broker, &too_large(api, length)).await.is_none(), "{api:?} of {length}");
+    }
 }

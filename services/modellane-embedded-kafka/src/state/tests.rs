@@ -41,8 +41,8 @@ fn changes_that_build_on_each_other_are_taken_back_latest_first() {
     let mut state = State::default();
     let mut changes = vec![state.apply(created(0, "t", 1))];
     let header = BatchHeader::check(&batch(4, 0, 0, 2, 0)).unwrap();
-    let (base, change) = state.append(0, 0, &header, 10, 20).unwrap();
-    changes.push(change);
+    let crate::partition::Placed { base, segment, end, undo, .. } = state.append(0, 0, &header, 20).unwrap();
+    changes.push(Change::Placed { topic: 0, partition: 0, segment, end, undo });
     changes.push(state.apply(Record::TopicDeleted { id: 0 }));
     assert_eq!(base, 0);
     while let Some(change) = changes.pop() {
@@ -59,4 +59,25 @@ fn a_deleted_topic_takes_its_committed_offsets_along() {
     state.apply(offsets("t", 5));
     state.apply(Record::TopicDeleted { id: 0 });
     assert!(state.committed("g").unwrap().is_empty());
+}
+
+#[test]
+fn a_snapshot_gives_the_same_state() {
+    let mut state = State::default();
+    state.apply(Record::Head { cluster: "c".into() });
+    for id in 0..4 {
+        state.apply(created(id, &format!("t{id}"), id + 1));
+    }
+    state.apply(Record::TopicGrown { id: 1, partitions: 9 });
+    state.apply(Record::TopicDeleted { id: 3 });
+    state.apply(Record::Producer { id: 41 });
+    state.apply(offsets("t1", 5));
+    state.apply(offsets("t2", 6));
+    let mut again = State::default();
+    for record in state.snapshot() {
+        assert!(again.replay(Record::decode(&record.encode()).unwrap()));
+    }
+    assert_eq!(summary(&again), summary(&state));
+    assert_eq!((again.next_topic(), again.next_producer()), (4, 42));
+    assert_eq!(again.cluster, "c");
 }
