@@ -305,5 +305,7 @@ async fn an_offset_that_the_log_lost_stops_the_sink() {
 }
 
 fn fill_one(log: &MemoryLog, count: u32) {
-    originals(count).iter().for_each(|told| log.put(0, &told.to_event()));
+    for told in originals(count) {
+        log.put(0, &told.to_event());
+    }
 }

@@ -89,7 +89,8 @@ fn read_range(bootstrap: &str, topic: &str, low: i64, high: i64) -> Result<Vec<(
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Offset(low))?;
     reader.assign(&list)?;
-    let (mut found, mut last) = (Vec::new(), Instant::now());
+    let mut found: Vec<(i64, Vec<u8>, Vec<u8>)> = Vec::new();
+    let mut last = Instant::now();
     while found.last().is_none_or(|(offset, ..)| *offset < high - 1) {
         ensure!(last.elapsed() < PATIENCE, "read {} messages between {low} and {high}", found.len());
         if let Some(message) = reader.poll(Duration::from_millis(100)) {

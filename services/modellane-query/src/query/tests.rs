@@ -1,6 +1,6 @@
 //! Every view over the ledger of `testing.rs`, against values worked out by hand.
 
-use crate::testing::{FIRST_COMMIT, TestLake, ask, lines};
+use crate::testing::{FIRST_COMMIT, SECOND_COMMIT, TestLake, ask, lines};
 use crate::{Query, QueryConfig, QueryError, ReportParams};
 
 #[tokio::test]
