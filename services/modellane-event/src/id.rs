@@ -104,6 +104,10 @@ id16!(
     /// Identity of a reject: keyed hash of its batch and index.
     RejectId
 );
+id16!(
+    /// Identity of a complete fetch of one scope: keyed hash of scope, time of the fetch and what it had.
+    FetchId
+);
 
 fn parse_hex(text: &str) -> Result<[u8; 16], IdError> {
     let mut out = [0u8; 16];

@@ -11,6 +11,7 @@ mod amount;
 mod content;
 mod context;
 mod entry;
+mod fetch;
 mod id;
 mod intent;
 mod judgement;
@@ -26,8 +27,9 @@ pub use amount::{Amount, AmountError};
 pub use content::ContentHasher;
 pub use context::{ContextKind, ContextPointer};
 pub use entry::{Cause, EntryKind, EntryStamp, Sign};
+pub use fetch::ScopeClosed;
 pub use id::{
-    AccountHash, BranchKey, ContentHash, EventId, IdError, LakeKey, PersonId, RejectId, RequestKey,
+    AccountHash, BranchKey, ContentHash, EventId, FetchId, IdError, LakeKey, PersonId, RejectId, RequestKey,
     SessionKey, TicketKey, WorkspaceKey,
 };
 pub use intent::{IntentEvent, IntentOrigin};

@@ -108,6 +108,17 @@ impl Date {
         self.naive().map_or((1970, 1), |d| (d.year(), d.month()))
     }
 
+    /// First day of its month, and of the next one.
+    pub fn month(self) -> (Self, Self) {
+        let bounds = self.naive().and_then(|day| {
+            let first = day.with_day(1)?;
+            let next = first.checked_add_months(chrono::Months::new(1))?;
+            Some((first, next))
+        });
+        let date = |day: NaiveDate| Self(day.num_days_from_ce() - 719_163);
+        bounds.map_or((self, self.next()), |(first, next)| (date(first), date(next)))
+    }
+
     fn naive(self) -> Option<NaiveDate> {
         NaiveDate::from_num_days_from_ce_opt(self.0 + 719_163)
     }
@@ -145,6 +156,18 @@ mod tests {
         }
         assert_eq!(expected.date(), Date::parse("2026-11-09").unwrap());
         assert_eq!(expected.to_string(), "2026-11-09T10:00:00Z");
+    }
+
+    #[test]
+    fn a_month_ends_where_the_next_one_starts() {
+        let date = |text| Date::parse(text).unwrap();
+        for (day, first, next) in [
+            ("2026-10-31", "2026-10-01", "2026-11-01"),
+            ("2026-12-01", "2026-12-01", "2027-01-01"),
+            ("2028-02-29", "2028-02-01", "2028-03-01"),
+        ] {
+            assert_eq!(date(day).month(), (date(first), date(next)), "{day}");
+        }
     }
 
     #[test]

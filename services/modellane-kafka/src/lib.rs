@@ -37,6 +37,6 @@ pub use group::{CommitOutcome, GroupConsumer};
 pub use publisher::{PublishBatch, Publisher};
 pub use record::Record;
 pub use topics::{
-    CONTEXT_TOPIC, INTENTS_TOPIC, JUDGED_TOPIC, REJECTS_TOPIC, Topic, USAGE_TOPIC, check_cluster,
-    ensure_topics,
+    CONTEXT_TOPIC, FETCHES_TOPIC, INTENTS_TOPIC, JUDGED_TOPIC, REJECTS_TOPIC, Topic, USAGE_TOPIC,
+    check_cluster, ensure_topics,
 };

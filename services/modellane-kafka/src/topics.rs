@@ -19,6 +19,8 @@ pub const INTENTS_TOPIC: &str = "modellane.intents.v1";
 pub const CONTEXT_TOPIC: &str = "modellane.context.v1";
 /// What was rejected, without content, with the default prefix.
 pub const REJECTS_TOPIC: &str = "modellane.rejects.v1";
+/// Complete fetches, with the default prefix.
+pub const FETCHES_TOPIC: &str = "modellane.fetches.v1";
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -48,11 +50,14 @@ pub enum Topic {
     Context,
     /// What was rejected, without content.
     Rejects,
+    /// What a vendor had of a scope whenever all of it was fetched.
+    Fetches,
 }
 
 impl Topic {
     /// All topics.
-    pub const ALL: [Self; 5] = [Self::Usage, Self::Judged, Self::Intents, Self::Context, Self::Rejects];
+    pub const ALL: [Self; 6] =
+        [Self::Usage, Self::Judged, Self::Intents, Self::Context, Self::Rejects, Self::Fetches];
 
     /// The name on a cluster whose topics begin with `prefix`.
     pub fn name(self, prefix: &str) -> String {
@@ -62,6 +67,7 @@ impl Topic {
             Self::Intents => "intents",
             Self::Context => "context",
             Self::Rejects => "rejects",
+            Self::Fetches => "fetches",
         };
         format!("{prefix}.{name}.v1")
     }
@@ -74,6 +80,7 @@ impl Topic {
             Self::Intents => "intent",
             Self::Context => "context_pointer",
             Self::Rejects => "reject",
+            Self::Fetches => "scope_closed",
         }
     }
 

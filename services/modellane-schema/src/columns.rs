@@ -2,11 +2,11 @@
 
 use crate::BatchError;
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Date32Builder, Decimal128Builder, Int8Builder, Int32Builder, Int64Builder,
-    ListBuilder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Int8Builder, Int32Builder,
+    Int64Builder, ListBuilder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use modellane_event::{Amount, Date, Label, Share, UtcTime};
+use modellane_event::{Amount, Date, EventId, Label, Share, UtcTime};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -83,6 +83,17 @@ kinds! {
     Id(BinaryBuilder): &'a [u8; 16] = DataType::Binary,
         new |rows| BinaryBuilder::with_capacity(rows, rows * 16),
         append |column, id| column.append_value(id);
+    /// Ids one after another, 16 bytes each.
+    Ids(BinaryBuilder): &'a [EventId] = DataType::Binary,
+        new |rows| BinaryBuilder::with_capacity(rows, 0),
+        append |column, ids| {
+            let bytes: Vec<u8> = ids.iter().flat_map(|id| id.0).collect();
+            column.append_value(bytes);
+        };
+    /// Yes or no.
+    Flag(BooleanBuilder): bool = DataType::Boolean,
+        new |rows| BooleanBuilder::with_capacity(rows),
+        append |column, flag| column.append_value(flag);
     /// −1, 0 or +1.
     SignColumn(Int8Builder): i8 = DataType::Int8,
         new |rows| Int8Builder::with_capacity(rows),

@@ -10,17 +10,19 @@
 mod avro;
 mod columns;
 mod error;
+mod fetches;
 mod intents;
 mod ledger;
 mod rejects;
 mod teams;
 
 pub use avro::{
-    AvroCodec, CodecError, JudgedEncoder, SCHEMA_FILES, SchemaFile, UsageMessage, context_codec,
+    AvroCodec, CodecError, JudgedEncoder, SCHEMA_FILES, SchemaFile, UsageMessage, context_codec, fetch_codec,
     intent_codec, judged_codec, reject_codec, usage_codec, wire,
 };
 pub use error::BatchError;
+pub use fetches::{FetchBatchBuilder, fetches_schema};
 pub use intents::{IntentBatchBuilder, intents_schema};
-pub use ledger::{LedgerBatchBuilder, ledger_schema, reversal_rows};
+pub use ledger::{LedgerBatchBuilder, ledger_schema, reinstated_rows, reversal_rows};
 pub use rejects::{RejectBatchBuilder, rejects_schema};
 pub use teams::{TeamBatchBuilder, TeamRow, teams_schema};

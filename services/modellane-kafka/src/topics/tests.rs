@@ -9,7 +9,10 @@ fn check(topic: Topic, settings: &[(&str, &str)]) -> Result<(), String> {
 #[test]
 fn names_have_the_prefix() {
     let names: Vec<_> = Topic::ALL.iter().map(|topic| topic.name("modellane")).collect();
-    assert_eq!(names, [USAGE_TOPIC, JUDGED_TOPIC, INTENTS_TOPIC, CONTEXT_TOPIC, REJECTS_TOPIC]);
+    assert_eq!(
+        names,
+        [USAGE_TOPIC, JUDGED_TOPIC, INTENTS_TOPIC, CONTEXT_TOPIC, REJECTS_TOPIC, FETCHES_TOPIC]
+    );
 }
 
 #[test]

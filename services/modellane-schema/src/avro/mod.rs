@@ -8,7 +8,7 @@ pub mod wire;
 
 use compact::Compact;
 pub use judged::{JudgedEncoder, UsageMessage};
-use modellane_event::{ContextPointer, IntentEvent, JudgedEvent, RejectEvent, UsageEvent};
+use modellane_event::{ContextPointer, IntentEvent, JudgedEvent, RejectEvent, ScopeClosed, UsageEvent};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_avro_fast::Schema;
 use serde_avro_fast::de::{DeserializerConfig, DeserializerState, read::SliceRead};
@@ -85,6 +85,8 @@ codecs! {
     context_codec: ContextPointer = "context_pointer";
     /// Codec of the topic `modellane.rejects.v1`.
     reject_codec: RejectEvent = "reject";
+    /// Codec of the topic `modellane.fetches.v1`.
+    fetch_codec: ScopeClosed = "scope_closed";
 }
 
 impl<T> AvroCodec<T> {

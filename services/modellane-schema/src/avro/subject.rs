@@ -32,6 +32,7 @@ schema_files! {
     "context_pointer" 1,
     "context_pointer" 2,
     "reject" 1,
+    "scope_closed" 1,
 }
 
 /// One version, ready for use.

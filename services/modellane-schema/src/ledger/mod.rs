@@ -6,7 +6,7 @@ mod reversal;
 use crate::columns::table;
 use columns::{LedgerColumns, LedgerRow};
 use modellane_event::{EntryStamp, JudgedEvent};
-pub use reversal::reversal_rows;
+pub use reversal::{reinstated_rows, reversal_rows};
 
 table! {
     /// Columns of `usage_ledger` in their order. `event_date` is the partition column and is listed like

@@ -254,3 +254,29 @@ fn a_reversal_takes_rows_of_the_ledger_and_a_cause_for_each() {
     let withdrawn = reversal_rows(&rows, EntryKind::Withdrawal, &[Cause::Withdrawn], recorded_at).unwrap();
     assert_eq!(cell(&withdrawn, "entry_kind", 0).as_deref(), Some("withdrawal"));
 }
+
+#[test]
+fn what_is_put_back_counts_as_before_with_the_next_revision() {
+    let entry = batch(&[(sample::judged(), sample::stamp())]);
+    let withdrawn = reversal_rows(&entry, EntryKind::Withdrawal, &[Cause::Withdrawn], UtcTime(0)).unwrap();
+    let changed = [
+        ("revision", "4"),
+        ("entry_kind", "restatement"),
+        ("cause", "restated"),
+        ("entry_sign", "1"),
+        ("usage_sign", "1"),
+        // Another feed counts for money, as before.
+        ("cost_sign", "0"),
+    ];
+    for rows in [&entry, &withdrawn] {
+        let again = reinstated_rows(rows).unwrap();
+        for (index, field) in ledger_schema().fields().iter().enumerate() {
+            match changed.iter().find(|(name, _)| name == field.name()) {
+                Some((name, value)) => assert_eq!(cell(&again, name, 0).as_deref(), Some(*value), "{name}"),
+                None => assert_eq!(again.column(index), rows.column(index), "{}", field.name()),
+            }
+        }
+    }
+    let narrower = entry.project(&[0, 1, 2]).unwrap();
+    assert!(matches!(reinstated_rows(&narrower), Err(BatchError::NotLedgerRows)));
+}

@@ -59,7 +59,7 @@ fn vocabulary() -> BTreeMap<&'static str, &'static [&'static str]> {
     vocabulary! {
         UsageEvent UsageFacts Who Work Tokens CostEvidence AccountRef Grain Surface Outcome CostBasis
         AccountKind JudgedEvent Judgement ActorKind Verdict MatchedBy ConfidenceLabel Sensitivity
-        ContextPointer ContextKind IntentEvent IntentOrigin RejectEvent RejectReason
+        ContextPointer ContextKind IntentEvent IntentOrigin RejectEvent RejectReason ScopeClosed
     }
 }
 

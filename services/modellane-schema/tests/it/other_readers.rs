@@ -78,6 +78,7 @@ agreements! {
     intents_mean_the_same: "intent", intent_codec(), values::intent();
     context_pointers_mean_the_same: "context_pointer", context_codec(), values::context_pointer();
     rejects_mean_the_same: "reject", reject_codec(), values::reject();
+    parts_of_fetches_mean_the_same: "scope_closed", fetch_codec(), values::scope_closed();
 }
 
 /// CRC-64-AVRO of a schema's canonical form as the other library computes it, little-endian. The canonical
@@ -108,6 +109,7 @@ fn fingerprints_are_those_of_the_specification() {
         ("intent", intent_codec().fingerprint()),
         ("context_pointer", context_codec().fingerprint()),
         ("reject", reject_codec().fingerprint()),
+        ("scope_closed", fetch_codec().fingerprint()),
     ];
     for (name, ours) in fingerprints {
         assert_eq!(fingerprint(newest(name).json), ours.to_le_bytes(), "{name}");

@@ -68,6 +68,11 @@ proptest! {
     }
 
     #[test]
+    fn parts_of_fetches_survive(closed in values::scope_closed()) {
+        survives(fetch_codec(), &closed)?;
+    }
+
+    #[test]
     fn damaged_messages_are_refused_or_read_but_never_panic(
         event in values::judged_event(),
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),

@@ -1,4 +1,4 @@
-//! The tables of intents, rejects and teams.
+//! The tables of intents, rejects, teams and fetches.
 
 use crate::cells::shown;
 use arrow::array::RecordBatch;
@@ -170,4 +170,63 @@ fn a_team_is_a_row_and_a_directory_without_any_is_one_too() {
     let full = [Some("ab12"), Some("cards"), Some("payments"), Some("2026-11-05T00:00:00Z")];
     assert_eq!(self::row(&batch, 0), expected_row(&full));
     assert_eq!(self::row(&batch, 1), expected_row(&[full[0], None, None, full[3]]));
+}
+
+#[test]
+fn a_part_of_a_fetch_is_a_row() {
+    let closed = ScopeClosed {
+        source: Label::literal("github_copilot.billing_csv"),
+        scope_key: Label::literal("acme|2026-10"),
+        period_start: UtcTime::parse("2026-10-01T00:00:00Z").unwrap(),
+        period_end: UtcTime::parse("2026-11-01T00:00:00Z").unwrap(),
+        fetch_id: FetchId([8; 16]),
+        observed_at: UtcTime::parse("2026-11-04T23:00:00Z").unwrap(),
+        confirmed: true,
+        events: 70_000,
+        chunk: 2,
+        chunks: 3,
+        event_ids: vec![EventId([1; 16]), EventId([2; 16])],
+    };
+    let mut builder = FetchBatchBuilder::with_capacity(2);
+    builder.append(&closed, UtcTime::parse("2026-11-05T00:00:00Z").unwrap());
+    let none = ScopeClosed { event_ids: Vec::new(), confirmed: false, ..closed };
+    builder.append(&none, UtcTime::parse("2026-11-05T00:00:00Z").unwrap());
+    let batch = builder.finish().unwrap();
+    assert_eq!(batch.schema(), fetches_schema());
+    let columns_expected = [
+        ("source", "Utf8", false),
+        ("scope_key", "Utf8", false),
+        ("period_start", TIME, false),
+        ("period_end", TIME, false),
+        ("fetch_id", "Binary", false),
+        ("observed_at", TIME, false),
+        ("confirmed", "Boolean", false),
+        ("events", "Int64", false),
+        ("chunk", "Int32", false),
+        ("chunks", "Int32", false),
+        ("event_ids", "Binary", false),
+        ("recorded_at", TIME, false),
+        ("observed_date", "Date32", false),
+    ];
+    assert_eq!(columns(&batch), expected_columns(&columns_expected));
+    let (id, ids) = ("08".repeat(16), "01".repeat(16) + &"02".repeat(16));
+    let full = [
+        Some("github_copilot.billing_csv"),
+        Some("acme|2026-10"),
+        Some("2026-10-01T00:00:00Z"),
+        Some("2026-11-01T00:00:00Z"),
+        Some(id.as_str()),
+        Some("2026-11-04T23:00:00Z"),
+        Some("true"),
+        Some("70000"),
+        Some("2"),
+        Some("3"),
+        Some(ids.as_str()),
+        Some("2026-11-05T00:00:00Z"),
+        Some("2026-11-04"),
+    ];
+    assert_eq!(row(&batch, 0), expected_row(&full));
+    let mut empty = full;
+    (empty[6], empty[10]) = (Some("false"), Some(""));
+    assert_eq!(row(&batch, 1), expected_row(&empty));
 }

@@ -257,3 +257,19 @@ pub(crate) fn reject() -> BoxedStrategy<RejectEvent> {
         recorded_at: time(),
     })
 }
+
+pub(crate) fn scope_closed() -> BoxedStrategy<ScopeClosed> {
+    record!(ScopeClosed {
+        source: label(),
+        scope_key: label(),
+        period_start: time(),
+        period_end: time(),
+        fetch_id: id!(FetchId),
+        observed_at: time(),
+        confirmed: any::<bool>(),
+        events: any::<i64>(),
+        chunk: any::<i32>(),
+        chunks: any::<i32>(),
+        event_ids: proptest::collection::vec(id!(EventId), 0..5),
+    })
+}
