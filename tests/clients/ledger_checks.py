@@ -94,6 +94,8 @@ def total_problems(db, commits):
     appended = db.execute("SELECT COUNT(*) FROM ledger WHERE entry_sign = 1").fetchone()[0]
     counters = [commit["modellaneCounters"] for commit in commits]
     counted = sum(counter[name] for counter in counters for name in ("original", "restated", "rejudged"))
+    # What a fetch put back came by no message of its own.
+    counted += sum(commit.get("modellanePresence", {}).get("reinstated", 0) for commit in commits)
     if appended != counted:
         problems.append(f"I7: {appended} entries were appended, the commits count {counted}")
     times = {row[0] for row in db.execute("SELECT DISTINCT EPOCH_US(recorded_at) FROM ledger").fetchall()}

@@ -110,12 +110,29 @@ pub fn check_verdicts(entries: &[EntryView]) -> Vec<Violation> {
     without.map(|entry| at(Invariant::I8, entry.event_id, entry.revision)).collect()
 }
 
+/// Entries of a commit that no message brought by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PresenceCounters {
+    /// Entries taken away because the vendor no longer has the event.
+    pub withdrawn: u64,
+    /// Entries put back because the vendor has the event again.
+    pub reinstated: u64,
+}
+
+impl PresenceCounters {
+    /// Adds another commit's.
+    pub fn add(&mut self, other: &Self) {
+        self.withdrawn += other.withdrawn;
+        self.reinstated += other.reinstated;
+    }
+}
+
 /// How many messages a commit took, by what became of them. Every message is in exactly one count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// New events.
     pub original: u64,
-    /// Newer content, also of an event that was withdrawn.
+    /// Newer content, also of an event that is withdrawn.
     pub restated: u64,
     /// Same content, another judgement.
     pub rejudged: u64,
@@ -154,18 +171,42 @@ impl Counters {
 }
 
 /// I7: `produced` messages were read, each counted once, and the entries agree with the counts: an event is
-/// current or was withdrawn, and everything that was replaced has its reversal.
+/// current or was withdrawn, and everything that was replaced has its reversal. What fetches do to entries
+/// [`check_presence`] compares.
 pub fn check_counters(produced: u64, counters: &Counters, entries: &[EntryView]) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut fail = |place: String| violations.push(Violation { invariant: Invariant::I7, place });
     if counters.messages() != produced {
         fail(format!("{produced} produced, {} accounted for", counters.messages()));
     }
-    let added = entries.iter().filter(|entry| entry.entry_sign > 0).count() as u64;
+    let count = |of: fn(&&EntryView) -> bool| entries.iter().filter(of).count() as u64;
+    let added = count(|entry| entry.entry_sign > 0);
+    let withdrawn = count(|entry| entry.kind == EntryKind::Withdrawal);
     let counted = counters.original + counters.restated + counters.rejudged;
-    if added != counted {
+    // What was withdrawn may have been put back.
+    if !(counted..=counted + withdrawn).contains(&added) {
         fail(format!("{added} current and superseded entries, {counted} counted"));
     }
+    violations
+}
+
+/// I7 for what fetches did: each withdrawal and each entry put back is counted.
+pub fn check_presence(
+    counters: &Counters,
+    presence: &PresenceCounters,
+    entries: &[EntryView],
+) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut compare = |what: &str, found: u64, counted: u64| {
+        if found != counted {
+            let place = format!("{found} entries {what}, {counted} counted");
+            violations.push(Violation { invariant: Invariant::I7, place });
+        }
+    };
+    let count = |of: fn(&&EntryView) -> bool| entries.iter().filter(of).count() as u64;
+    compare("withdrawn", count(|entry| entry.kind == EntryKind::Withdrawal), presence.withdrawn);
+    let by_messages = counters.original + counters.restated + counters.rejudged;
+    compare("added", count(|entry| entry.entry_sign > 0), by_messages + presence.reinstated);
     violations
 }
 

@@ -8,15 +8,17 @@ use modellane_event::{Cause, EntryKind, EntryStamp, EventId, Judgement, Sign, Ut
 pub enum Decision {
     /// The event is new: an original entry.
     Append,
-    /// The current entry is reversed and replaced, `kind` being `Restatement` or `Rejudgement`.
+    /// The current entry is reversed and replaced, `kind` being `Restatement` or `Rejudgement`. If the event
+    /// is withdrawn there is nothing to reverse, and the new entry stands until [`PresenceChange::needed`]
+    /// says otherwise.
+    ///
+    /// [`PresenceChange::needed`]: crate::PresenceChange::needed
     Replace {
         /// What the new entry is.
         kind: EntryKind,
         /// Why.
         cause: Cause,
     },
-    /// The event was withdrawn and the vendor has it again: a new entry, nothing to reverse.
-    Reinstate,
     /// The same content was seen later, or judged alike with more knowledge: no entry, a higher version.
     Observe,
     /// Nothing that is not known.
@@ -28,6 +30,10 @@ pub enum Decision {
 /// Decides what a message does to its event. `current` is the event's version with all its observations,
 /// `None` if the ledger has no entry of it.
 ///
+/// Content and judgement are decided alike for events that are there and for withdrawn ones: were the content
+/// of a withdrawn event not kept up to date, it would depend on the order what comes back when the event is
+/// there again. Whether it is there is asked afterwards, of the scope's fetches.
+///
 /// `compare` says how the message's judgement differs from the current entry's (see
 /// [`first_difference`](crate::first_difference)). It is called only if [`asks_for_judgement`], because the
 /// answer takes the old row. The error is the caller's and passes through.
@@ -37,10 +43,6 @@ pub fn decide<E>(
     compare: impl FnOnce() -> Result<Option<Cause>, E>,
 ) -> Result<Decision, E> {
     let Some(current) = current else { return Ok(Decision::Append) };
-    if current.presence == Presence::Withdrawn {
-        let newer = incoming.content.observed_at > current.content.observed_at;
-        return Ok(if newer { Decision::Reinstate } else { Decision::Stale });
-    }
     if incoming.content.hash != current.content.hash {
         let newer = incoming.content > current.content;
         let restated = Decision::Replace { kind: EntryKind::Restatement, cause: Cause::Restated };
@@ -58,9 +60,7 @@ pub fn decide<E>(
 
 /// Whether [`decide`] will ask how the judgements differ: same content, judged with more knowledge.
 pub fn asks_for_judgement(current: &Version, incoming: &Incoming) -> bool {
-    current.presence == Presence::Live
-        && incoming.content.hash == current.content.hash
-        && incoming.judged > current.judged
+    incoming.content.hash == current.content.hash && incoming.judged > current.judged
 }
 
 /// The entry that a decision appends.
@@ -96,16 +96,16 @@ impl Decision {
     /// The entry that it appends, if any.
     pub fn entry(&self, current: Option<&Version>) -> Option<NewEntry> {
         let revision = current.map_or(1, |version| version.revision + 1);
+        let stands = current.is_some_and(|version| version.presence == Presence::Live);
         let entry = |kind, cause, reverses| Some(NewEntry { revision, kind, cause, reverses });
         match *self {
             Self::Append => entry(EntryKind::Original, Cause::First, false),
-            Self::Replace { kind, cause } => entry(kind, cause, true),
-            Self::Reinstate => entry(EntryKind::Restatement, Cause::Restated, false),
+            Self::Replace { kind, cause } => entry(kind, cause, stands),
             Self::Observe | Self::Duplicate | Self::Stale => None,
         }
     }
 
-    /// The event's version afterwards.
+    /// The event's version afterwards, presence aside.
     ///
     /// A restatement carries the judgement of its own message. A rejudgement does not make its content
     /// older: the entry states the latest time at which the content was seen, which is

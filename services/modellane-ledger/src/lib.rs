@@ -21,20 +21,30 @@
 //! A content that is seen again has no entry, yet moves its version ([`Decision::Observe`]). Were it dropped,
 //! A at 1, B at 2, A again at 3 would end with A, and A at 1, A at 3, B at 2 with B. The sink therefore keeps
 //! each such sighting as a durable [`Observation`].
+//!
+//! # Events that vanish
+//! Whether the vendor still has an event is a second question, which content and judgement have no part in.
+//! An event is gone if two successive complete fetches of its scope lack it that came after its last
+//! sighting, or one that the vendor's own total confirms. That is a function of the set of the scope's
+//! fetches and of the event's last sighting, which is the time of the winning content: [`ScopeFetches`] keeps
+//! what it takes, [`PresenceChange`] says what follows. Asking it whenever a message has been decided and
+//! whenever a fetch is added makes the end the same in every order.
 
 mod cause;
 mod check;
 mod decision;
 mod invariant;
 mod offset;
+mod scope;
 mod version;
 
 pub use cause::first_difference;
 pub use check::{
-    CommitRecord, Counters, EntryView, Violation, check_commits, check_counters, check_entries,
-    check_verdicts,
+    CommitRecord, Counters, EntryView, PresenceCounters, Violation, check_commits, check_counters,
+    check_entries, check_presence, check_verdicts,
 };
 pub use decision::{Decision, NewEntry, asks_for_judgement, decide};
 pub use invariant::Invariant;
 pub use offset::{OffsetDecision, OffsetError, RangeSet, StreamRange, commit_decision};
+pub use scope::{CompleteFetch, PresenceChange, ScopeFetches};
 pub use version::{Content, Incoming, JudgementVersion, Observation, Presence, Version};

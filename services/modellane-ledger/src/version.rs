@@ -27,7 +27,8 @@ pub struct JudgementVersion {
 pub enum Presence {
     /// The latest entry counts.
     Live,
-    /// The latest entry was withdrawn; `observed_at` is that of the fetch that lacked the event.
+    /// The latest entry was withdrawn. Its content is what the vendor last said of it, and goes on to be
+    /// brought up to date.
     Withdrawn,
 }
 
@@ -56,9 +57,9 @@ impl Version {
     /// Adds what an observation of the same event says. Applying one twice, or in any order, is the same.
     ///
     /// The time holds for the content wherever it was seen. The judgement version holds only for the
-    /// judgement that it was compared with. A withdrawal is not undone by a sighting before it.
+    /// judgement that it was compared with.
     pub fn observe(&mut self, observation: &Observation) {
-        if self.presence == Presence::Withdrawn || self.content.hash != observation.content.hash {
+        if self.content.hash != observation.content.hash {
             return;
         }
         self.content.observed_at = self.content.observed_at.max(observation.content.observed_at);

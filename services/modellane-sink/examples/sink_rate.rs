@@ -53,6 +53,7 @@ async fn run(bench: &Bench, log: &MemoryLog, what: &str, count: u32) -> anyhow::
         judged: log.clone(),
         intents: MemoryLog::new("bench/intents", 1),
         rejects: MemoryLog::new("bench/rejects", 1),
+        fetches: MemoryLog::new("bench/fetches", 1),
     };
     let before = cpu_seconds()?;
     let task = tokio::spawn(sink.run(logs, shutdown.clone()));

@@ -1,14 +1,16 @@
-//! Tables that take every message as it is: intents and rejects.
+//! Tables that take every message as it is: intents, rejects and complete fetches.
 
+use crate::arrivals::Arrivals;
 use crate::owner::{Commit, OwnedTable};
 use crate::writer::{Pending, Taken, Writer, extend};
 use crate::{CommitReport, SinkError, reject};
 use arrow::array::RecordBatch;
-use modellane_event::{Date, IntentEvent, RejectEvent};
+use modellane_event::{Date, IntentEvent, RejectEvent, ScopeClosed, UtcTime};
 use modellane_ledger::RangeSet;
 use modellane_runtime::random_id;
 use modellane_schema::{
-    AvroCodec, BatchError, CodecError, IntentBatchBuilder, RejectBatchBuilder, intent_codec, reject_codec,
+    AvroCodec, BatchError, CodecError, FetchBatchBuilder, IntentBatchBuilder, RejectBatchBuilder,
+    fetch_codec, intent_codec, reject_codec,
 };
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,9 +21,14 @@ use uuid::Uuid;
 /// A kind of message that is appended as it is.
 pub(crate) trait Appended: DeserializeOwned + Send + Sync + 'static {
     fn codec() -> AvroCodec<Self>;
+    /// Whether a message that can be read says something that can be.
+    fn is_sound(&self) -> bool {
+        true
+    }
     /// Value of the partition column.
     fn day(&self) -> Date;
-    fn batch(rows: &[Self]) -> Result<RecordBatch, BatchError>;
+    /// Rows that a commit of this time keeps.
+    fn batch(rows: &[Self], recorded_at: UtcTime) -> Result<RecordBatch, BatchError>;
 }
 
 impl Appended for IntentEvent {
@@ -31,7 +38,7 @@ impl Appended for IntentEvent {
     fn day(&self) -> Date {
         self.started_at.date()
     }
-    fn batch(rows: &[Self]) -> Result<RecordBatch, BatchError> {
+    fn batch(rows: &[Self], _recorded_at: UtcTime) -> Result<RecordBatch, BatchError> {
         let mut builder = IntentBatchBuilder::with_capacity(rows.len());
         rows.iter().for_each(|row| builder.append(row));
         builder.finish()
@@ -45,9 +52,27 @@ impl Appended for RejectEvent {
     fn day(&self) -> Date {
         self.recorded_at.date()
     }
-    fn batch(rows: &[Self]) -> Result<RecordBatch, BatchError> {
+    fn batch(rows: &[Self], _recorded_at: UtcTime) -> Result<RecordBatch, BatchError> {
         let mut builder = RejectBatchBuilder::with_capacity(rows.len());
         rows.iter().for_each(|row| builder.append(row));
+        builder.finish()
+    }
+}
+
+impl Appended for ScopeClosed {
+    fn codec() -> AvroCodec<Self> {
+        fetch_codec()
+    }
+    fn is_sound(&self) -> bool {
+        // Such as a chunk of a fetch that has none: waiting for the others would never end.
+        ScopeClosed::is_sound(self)
+    }
+    fn day(&self) -> Date {
+        self.observed_at.date()
+    }
+    fn batch(rows: &[Self], recorded_at: UtcTime) -> Result<RecordBatch, BatchError> {
+        let mut builder = FetchBatchBuilder::with_capacity(rows.len());
+        rows.iter().for_each(|row| builder.append(row, recorded_at));
         builder.finish()
     }
 }
@@ -62,14 +87,14 @@ pub(crate) async fn append<T: Appended>(
     for row in rows {
         days.entry(row.day()).or_default().push(row);
     }
+    let recorded_at = owner.next_recorded_at();
     let mut files = Vec::with_capacity(days.len());
     for (day, rows) in &days {
         let id = Uuid::from_bytes(random_id());
-        let (day, rows) = (day.to_string(), T::batch(rows)?);
+        let (day, rows) = (day.to_string(), T::batch(rows, recorded_at)?);
         files.push(owner.table().stage(Some(&day), rows, id, owner.now()).await?);
     }
-    let recorded_at = owner.next_recorded_at();
-    owner.commit(Commit { files, ranges, recorded_at, counters: None }).await
+    owner.commit(Commit { files, ranges, recorded_at, ledger: None }).await
 }
 
 /// The table of rejects, which all consumers of one process share, as only one may commit to it.
@@ -113,6 +138,8 @@ pub(crate) struct AppendWriter<T> {
     undecodable: Vec<RejectEvent>,
     ranges: RangeSet,
     messages: u64,
+    /// Who else has to deal with what was committed before it counts as done.
+    arrivals: Option<Arrivals>,
 }
 
 impl<T: Appended> AppendWriter<T> {
@@ -120,12 +147,21 @@ impl<T: Appended> AppendWriter<T> {
         Self {
             home,
             rejects,
+            arrivals: None,
             rows: Vec::new(),
             days: BTreeSet::new(),
             undecodable: Vec::new(),
             ranges: RangeSet::default(),
             messages: 0,
         }
+    }
+}
+
+impl AppendWriter<ScopeClosed> {
+    /// Tells the ledger of each commit.
+    pub(crate) fn announcing(mut self, arrivals: Arrivals) -> Self {
+        self.arrivals = Some(arrivals);
+        self
     }
 }
 
@@ -148,7 +184,7 @@ impl<T: Appended> Writer for AppendWriter<T> {
         };
         for record in &taken.records {
             match record.payload.as_deref().map(|payload| T::codec().decode(payload)) {
-                Some(Ok(row)) => {
+                Some(Ok(row)) if row.is_sound() => {
                     self.days.insert(row.day());
                     self.rows.push(row);
                 }
@@ -160,7 +196,7 @@ impl<T: Appended> Writer for AppendWriter<T> {
     }
 
     fn pending(&self) -> Pending {
-        Pending { messages: self.messages, rows: self.rows.len(), days: self.days.len() }
+        Pending { messages: self.messages, rows: self.rows.len(), days: self.days.len(), fetches: false }
     }
 
     async fn commit(&mut self) -> Result<CommitReport, SinkError> {
@@ -169,10 +205,14 @@ impl<T: Appended> Writer for AppendWriter<T> {
         let rows = std::mem::take(&mut self.rows);
         let ranges = std::mem::take(&mut self.ranges);
         self.rejects.keep(std::mem::take(&mut self.undecodable)).await?;
-        match &mut self.home {
-            Home::Own(owner) => append(owner, rows, ranges).await,
-            Home::Shared => append(&mut *self.rejects.0.lock().await, rows, ranges).await,
+        let mut report = match &mut self.home {
+            Home::Own(owner) => append(owner, rows, ranges).await?,
+            Home::Shared => append(&mut *self.rejects.0.lock().await, rows, ranges).await?,
+        };
+        if let Some(arrivals) = &self.arrivals {
+            arrivals.announce(&mut report);
         }
+        Ok(report)
     }
 
     async fn reset(&mut self) -> Result<(), SinkError> {

@@ -75,7 +75,9 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
             let stopping = self.shutdown.is_triggered();
             let full = self.is_full(&cursor);
             let drained = if full || stopping { stopping } else { self.read(&mut cursor).await? == 0 };
-            if self.writer.pending().messages > 0 && (stopping || self.is_due(&cursor, drained)) {
+            let pending = self.writer.pending();
+            let waits = pending.messages > 0 || pending.fetches;
+            if waits && (stopping || self.is_due(&cursor, drained)) {
                 let report = self.writer.commit().await?;
                 self.note(&report);
                 cursor.waiting_since = None;
@@ -225,6 +227,13 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
                 ("stale", counters.stale),
                 ("undecodable", counters.rejects),
             ] {
+                self.metrics.add(MetricName::SinkDecisions, &[("decision", decision)], count);
+            }
+        }
+        for (decision, count) in
+            [("withdrawn", report.presence.withdrawn), ("reinstated", report.presence.reinstated)]
+        {
+            if count > 0 {
                 self.metrics.add(MetricName::SinkDecisions, &[("decision", decision)], count);
             }
         }

@@ -5,7 +5,9 @@
 //! the version of the table that it read. Offsets live in the tables alone. A sink that loses everything but
 //! the tables goes on as if nothing had happened; two sinks cannot both commit.
 //!
-//! Intents and rejects go to tables of their own in the same way, without a decision.
+//! Intents and rejects go to tables of their own in the same way, without a decision. So do complete fetches;
+//! the ledger holds its events against those that its table has ([`modellane_ledger::ScopeFetches`]) and
+//! notes in the commit that does it how far in that table it has come.
 //!
 //! # What it refuses
 //! - to read or commit offsets of a consumer group
@@ -14,6 +16,8 @@
 //! - to write a message that it cannot decode anywhere: coordinates, reason and length are all that is kept
 
 mod append;
+mod arrivals;
+mod columns;
 mod config;
 mod consumer;
 mod error;
@@ -24,6 +28,7 @@ mod log;
 mod owner;
 mod progress;
 mod reject;
+mod scopes;
 mod sink;
 mod stage;
 mod table;
@@ -37,4 +42,4 @@ pub use owner::CommitReport;
 pub use progress::{Progress, SinkHandle};
 pub use sink::{Sink, SinkLogs};
 pub use stage::{Stage, StageHook};
-pub use table::{INTENTS_TABLE, LEDGER_TABLE, OBSERVATIONS_TABLE, REJECTS_TABLE};
+pub use table::{FETCHES_TABLE, INTENTS_TABLE, LEDGER_TABLE, OBSERVATIONS_TABLE, REJECTS_TABLE};

@@ -3,7 +3,7 @@
 use crate::SinkError;
 use modellane_event::UtcTime;
 use modellane_lake::{CommitOutcome, StagedFile, Table, TableCommit};
-use modellane_ledger::{Counters, OffsetDecision, RangeSet, StreamRange, commit_decision};
+use modellane_ledger::{Counters, OffsetDecision, PresenceCounters, RangeSet, StreamRange, commit_decision};
 use modellane_runtime::{Clock, random_id};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +14,9 @@ use uuid::Uuid;
 const OWNER: &str = "owner";
 /// The application under which a table keeps the time of its newest commit, in microseconds.
 const RECORDED_AT: &str = "recorded_at";
+/// The application under which the ledger keeps how far it has come in the table of fetches: the time of the
+/// newest commit there that it takes account of, in microseconds.
+const FETCHES: &str = "fetches";
 
 /// What one commit did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct CommitReport {
     pub rows: u64,
     /// What became of the messages; null for tables without a decision.
     pub counters: Option<Counters>,
+    /// What complete fetches did to events.
+    pub presence: PresenceCounters,
 }
 
 /// What to commit.
@@ -37,7 +42,16 @@ pub(crate) struct Commit {
     pub(crate) files: Vec<StagedFile>,
     pub(crate) ranges: RangeSet,
     pub(crate) recorded_at: UtcTime,
-    pub(crate) counters: Option<Counters>,
+    pub(crate) ledger: Option<LedgerCommit>,
+}
+
+/// What a commit of the ledger says beside.
+#[derive(Clone, Copy)]
+pub(crate) struct LedgerCommit {
+    pub(crate) counters: Counters,
+    pub(crate) presence: PresenceCounters,
+    /// How far in the table of fetches the ledger has come; null if that has not changed.
+    pub(crate) fetches: Option<UtcTime>,
 }
 
 /// A table that this process commits to.
@@ -92,6 +106,11 @@ impl OwnedTable {
         Ok(position)
     }
 
+    /// How far in the table of fetches the table has come, as of the version that was read.
+    pub(crate) async fn fetches_applied(&self) -> Result<UtcTime, SinkError> {
+        Ok(UtcTime(self.table.position(FETCHES).await?.unwrap_or(0)))
+    }
+
     /// The time of the next commit: the clock's, or a microsecond after the last commit's if that is later.
     pub(crate) fn next_recorded_at(&self) -> UtcTime {
         UtcTime(self.clock.now().micros().max(self.recorded_at + 1))
@@ -120,7 +139,8 @@ impl OwnedTable {
             recorded_at: commit.recorded_at,
             ranges,
             rows,
-            counters: commit.counters,
+            counters: commit.ledger.map(|ledger| ledger.counters),
+            presence: commit.ledger.map(|ledger| ledger.presence).unwrap_or_default(),
         })
     }
 
@@ -138,8 +158,12 @@ impl OwnedTable {
             ("modellaneOwner".to_owned(), json!(self.epoch)),
             ("modellaneRanges".to_owned(), ranges.iter().map(range_info).collect()),
         ]);
-        if let Some(counters) = &commit.counters {
-            info.insert("modellaneCounters".to_owned(), counters_info(counters));
+        if let Some(ledger) = &commit.ledger {
+            info.insert("modellaneCounters".to_owned(), counters_info(&ledger.counters));
+            let PresenceCounters { withdrawn, reinstated } = ledger.presence;
+            let presence = json!({ "withdrawn": withdrawn, "reinstated": reinstated });
+            info.insert("modellanePresence".to_owned(), presence);
+            positions.extend(ledger.fetches.map(|applied| (FETCHES.to_owned(), applied.micros())));
         }
         let id = Uuid::from_bytes(random_id());
         TableCommit { id, files: commit.files.clone(), positions, info, now: self.clock.now() }

@@ -1,16 +1,18 @@
 //! The sink as a whole.
 
 use crate::append::{AppendWriter, Home, Rejects};
+use crate::arrivals::Arrivals;
 use crate::consumer::Consumer;
 use crate::index::Index;
-use crate::ledger::LedgerWriter;
+use crate::ledger::{LedgerParts, LedgerWriter};
 use crate::owner::OwnedTable;
 use crate::progress::ProgressSender;
+use crate::scopes::Scopes;
 use crate::writer::Writer;
 use crate::{KafkaLog, LogReader, SinkConfig, SinkError, SinkHandle, StageHook, table};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use modellane_event::{IntentEvent, RejectEvent};
+use modellane_event::{IntentEvent, RejectEvent, ScopeClosed};
 use modellane_lake::Lake;
 use modellane_runtime::{Clock, Metrics, PausedPartitions, Readiness, Shutdown};
 use std::future::Future;
@@ -25,6 +27,8 @@ pub struct SinkLogs<R> {
     pub intents: R,
     /// `modellane.rejects.v1`.
     pub rejects: R,
+    /// `modellane.fetches.v1`.
+    pub fetches: R,
 }
 
 /// A sink with its tables open.
@@ -32,6 +36,7 @@ pub struct Sink {
     ledger: LedgerWriter,
     intents: AppendWriter<IntentEvent>,
     rejects: AppendWriter<RejectEvent>,
+    fetches: AppendWriter<ScopeClosed>,
     config: SinkConfig,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
@@ -52,16 +57,24 @@ impl Sink {
             config.check()?;
             let rejects = Rejects::new(open(lake, table::rejects(), &clock).await?);
             let intents = open(lake, table::intents(), &clock).await?;
-            let ledger = LedgerWriter::new(
-                open(lake, table::ledger(), &clock).await?,
-                lake.table(table::observations()).await?,
-                rejects.clone(),
-                Index::new(config.index_mib.saturating_mul(1 << 20)),
-            );
+            let fetches = open(lake, table::fetches(), &clock).await?;
+            let arrivals = Arrivals::default();
+            let ledger = LedgerWriter::open(LedgerParts {
+                scopes: Scopes::open(fetches.table().clone()).await?,
+                owner: open(lake, table::ledger(), &clock).await?,
+                observations: lake.table(table::observations()).await?,
+                rejects: rejects.clone(),
+                arrivals: arrivals.clone(),
+                index: Index::new(config.index_mib.saturating_mul(1 << 20)),
+                max_rows: config.max_rows,
+            })
+            .await?;
+            let fetches = AppendWriter::<ScopeClosed>::new(Home::Own(Box::new(fetches)), rejects.clone());
             Ok(Self {
                 ledger,
                 intents: AppendWriter::new(Home::Own(Box::new(intents)), rejects.clone()),
                 rejects: AppendWriter::new(Home::Shared, rejects),
+                fetches: fetches.announcing(arrivals),
                 config,
                 clock,
                 metrics,
@@ -107,15 +120,17 @@ impl Sink {
         logs: SinkLogs<R>,
         shutdown: Shutdown,
     ) -> Result<(), SinkError> {
-        let Self { ledger, intents, rejects, config, clock, metrics, progress, readiness } = self;
+        let Self { ledger, intents, rejects, fetches, config, clock, metrics, progress, readiness } = self;
         // Stopping the topics after a failure must not stop the whole process by itself.
         let stop = Shutdown::new();
         let settings = Settings { config, clock, metrics, progress, readiness, stop: stop.clone() };
+        let large = settings.of_large_messages();
         let topics = async {
             tokio::join!(
                 settings.consume(logs.judged, ledger),
                 settings.consume(logs.intents, intents),
                 settings.consume(logs.rejects, rejects),
+                large.consume(logs.fetches, fetches),
             )
         };
         tokio::pin!(topics);
@@ -126,7 +141,7 @@ impl Sink {
                 topics.await
             }
         };
-        ended.0.and(ended.1).and(ended.2)
+        ended.0.and(ended.1).and(ended.2).and(ended.3)
     }
 }
 
@@ -138,7 +153,11 @@ async fn open(
     OwnedTable::open(lake.table(spec).await?, Arc::clone(clock)).await
 }
 
+/// Messages of half a megabyte that wait for a commit: as much memory as a full batch of entries.
+const LARGE_MESSAGES: usize = 64;
+
 /// What the consumers share.
+#[derive(Clone)]
 struct Settings {
     config: SinkConfig,
     clock: Arc<dyn Clock>,
@@ -149,6 +168,13 @@ struct Settings {
 }
 
 impl Settings {
+    /// The same for a topic of large messages.
+    fn of_large_messages(&self) -> Self {
+        let mut settings = self.clone();
+        settings.config.max_rows = settings.config.max_rows.min(LARGE_MESSAGES);
+        settings
+    }
+
     fn consume<R: LogReader, W: Writer>(
         &self,
         reader: R,

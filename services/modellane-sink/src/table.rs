@@ -2,7 +2,7 @@
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use modellane_lake::TableSpec;
-use modellane_schema::{intents_schema, ledger_schema, rejects_schema};
+use modellane_schema::{fetches_schema, intents_schema, ledger_schema, rejects_schema};
 use std::sync::Arc;
 
 /// Signed entries.
@@ -11,6 +11,8 @@ pub const LEDGER_TABLE: &str = "usage_ledger";
 pub const INTENTS_TABLE: &str = "intents";
 /// Coordinates of what was not taken.
 pub const REJECTS_TABLE: &str = "rejects";
+/// What a vendor had of a scope whenever all of it was fetched.
+pub const FETCHES_TABLE: &str = "fetches";
 /// What was seen again without change; internal to the sink.
 pub const OBSERVATIONS_TABLE: &str = "observations";
 
@@ -41,6 +43,17 @@ pub(crate) fn rejects() -> TableSpec {
         partition: Some("recorded_date"),
         sort: &["source", "recorded_at"],
         unique: &["reject_id"],
+    }
+}
+
+/// By day of the fetch, so that a fetch of many scopes is one file.
+pub(crate) fn fetches() -> TableSpec {
+    TableSpec {
+        name: FETCHES_TABLE.to_owned(),
+        schema: fetches_schema(),
+        partition: Some("observed_date"),
+        sort: &["source", "scope_key", "fetch_id", "chunk"],
+        unique: &["event_ids"],
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Pending {
     pub(crate) rows: usize,
     /// Partitions of the table.
     pub(crate) days: usize,
+    /// Whether complete fetches wait that the ledger does not take account of yet.
+    pub(crate) fetches: bool,
 }
 
 /// Adds ranges that follow one another by construction.

@@ -247,6 +247,7 @@ async fn of_two_sinks_one_stops_and_nothing_is_doubled() {
         judged: log.clone(),
         intents: MemoryLog::new("test/intents", 1),
         rejects: MemoryLog::new("test/rejects", 1),
+        fetches: MemoryLog::new("test/fetches", 1),
     };
     let task = tokio::spawn(running.run(logs, shutdown.clone()));
     log.put(0, &Told::new(1_000, 1, 0).to_event());

@@ -20,8 +20,8 @@ pub(crate) struct Flow {
 const LOOK: Duration = Duration::from_millis(500);
 
 impl Flow {
-    /// Waits until everything that the topics hold now is judged and committed. Gives up when a partition
-    /// waits for another version: that may be for ever.
+    /// Waits until everything that the topics hold now is judged and committed, and what complete fetches
+    /// withdraw is withdrawn. Gives up when a partition waits for another version: that may be for ever.
     pub(crate) async fn settle(&mut self) -> Result<()> {
         let readiness = self.readiness.clone();
         tokio::select! {
@@ -42,7 +42,7 @@ impl Flow {
         };
         self.processor.wait_for(judged).await.context("the processor stopped")?;
         let mut targets = Vec::new();
-        for topic in [Topic::Judged, Topic::Rejects, Topic::Intents] {
+        for topic in [Topic::Judged, Topic::Rejects, Topic::Intents, Topic::Fetches] {
             targets.extend(ends(&consumer, &self.kafka, topic).await?);
         }
         consumer.close().await;

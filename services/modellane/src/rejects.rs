@@ -16,7 +16,7 @@ use arrow::datatypes::SchemaRef;
 use modellane_kafka::{AssignedConsumer, KafkaError, Publisher, Record, Topic};
 use modellane_query::Query;
 use modellane_runtime::{DataDir, Shutdown};
-use modellane_schema::{intent_codec, judged_codec, reject_codec, usage_codec};
+use modellane_schema::{fetch_codec, intent_codec, judged_codec, reject_codec, usage_codec};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -171,7 +171,8 @@ fn replayable(topic: &str, prefix: &str) -> Option<CanRead> {
         Topic::Judged => Some(|payload| judged_codec().decode(payload).is_ok()),
         Topic::Intents => Some(|payload| intent_codec().decode(payload).is_ok()),
         Topic::Rejects => Some(|payload| reject_codec().decode(payload).is_ok()),
-        _ => None,
+        Topic::Fetches => Some(|payload| fetch_codec().decode(payload).is_ok_and(|closed| closed.is_sound())),
+        Topic::Context => None,
     }
 }
 

@@ -267,6 +267,7 @@ impl Stack {
             judged: log(Topic::Judged)?,
             intents: log(Topic::Intents)?,
             rejects: log(Topic::Rejects)?,
+            fetches: log(Topic::Fetches)?,
         };
         self.sink = Some(sink.handle());
         let shutdown = self.shutdown.clone();

@@ -74,6 +74,35 @@ fn every_message_is_in_one_count() {
 }
 
 #[test]
+fn what_fetches_did_is_counted() {
+    let entries = [
+        view(1, EntryKind::Original, [1, 1, 1]),
+        view(1, EntryKind::Withdrawal, [-1, -1, -1]),
+        view(2, EntryKind::Restatement, [1, 1, 1]),
+    ];
+    assert_eq!(broken(&entries), []);
+    let counters = Counters { original: 1, ..Counters::default() };
+    let presence = PresenceCounters { withdrawn: 1, reinstated: 1 };
+    assert_eq!(check_counters(1, &counters, &entries), []);
+    assert_eq!(check_presence(&counters, &presence, &entries), []);
+    assert_eq!(check_presence(&counters, &PresenceCounters { reinstated: 0, ..presence }, &entries).len(), 1);
+    assert_eq!(check_presence(&counters, &PresenceCounters { withdrawn: 2, ..presence }, &entries).len(), 1);
+    let twice = [&entries[..], &entries[2..]].concat();
+    assert_eq!(check_counters(1, &counters, &[&twice[..], &entries[2..]].concat()).len(), 1);
+}
+
+#[test]
+fn content_that_changes_while_the_event_is_gone_leaves_it_gone() {
+    let entries = [
+        view(1, EntryKind::Original, [1, 1, 1]),
+        view(1, EntryKind::Withdrawal, [-1, -1, -1]),
+        view(2, EntryKind::Restatement, [1, 1, 0]),
+        view(2, EntryKind::Withdrawal, [-1, -1, 0]),
+    ];
+    assert_eq!(broken(&entries), []);
+}
+
+#[test]
 fn commits_tile_and_move_forward() {
     let commit = |at, from, to| CommitRecord {
         recorded_at: UtcTime(at),

@@ -119,24 +119,22 @@ fn a_rejudgement_of_an_older_sighting_keeps_the_latest_one() {
 }
 
 #[test]
-fn a_withdrawn_event_returns_only_with_a_later_sighting() {
-    let gone = incoming(5, 200, 0, 1);
+fn the_content_of_a_withdrawn_event_is_kept_up_to_date() {
+    let gone = incoming(5, 200, 0, 3);
     let mut current = Version::of_entry(3, EntryKind::Withdrawal, gone.content, gone.judged);
-    assert_eq!(decided(&current, &incoming(5, 150, 9, 9), None), Decision::Stale);
-    assert_eq!(decided(&current, &incoming(6, 200, 0, 1), None), Decision::Stale);
-    assert_eq!(decided(&current, &incoming(5, 201, 0, 1), None), Decision::Reinstate);
+    assert_eq!(decided(&current, &incoming(6, 150, 9, 9), None), Decision::Stale);
+    assert_eq!(decided(&current, &incoming(6, 200, 0, 1), None), RESTATED);
+    assert_eq!(decided(&current, &incoming(5, 150, 0, 4), Some(Cause::Policy)), REJUDGED);
+    assert_eq!(decided(&current, &incoming(5, 300, 0, 1), None), Decision::Observe);
 
-    let entry = Decision::Reinstate.entry(Some(&current)).unwrap();
-    assert_eq!((entry.revision, entry.kind, entry.reverses), (4, EntryKind::Restatement, false));
+    let entry = RESTATED.entry(Some(&current)).unwrap();
+    assert_eq!((entry.revision, entry.reverses), (4, false), "nothing stands that could be reversed");
+    assert_eq!(RESTATED.after(Some(&current), &incoming(6, 200, 0, 1)).presence, Presence::Live);
 
-    let before = current;
-    current.observe(&Observation {
-        event_id: EventId([9; 16]),
-        content: Content { observed_at: UtcTime(900), hash: ContentHash([5; 16]) },
-        entry_judged: gone.judged,
-        judged: gone.judged,
-    });
-    assert_eq!(current, before, "a sighting that was stored early does not hide the return");
+    let seen = Decision::Observe.after(Some(&current), &incoming(5, 300, 0, 1));
+    assert_eq!((seen.presence, seen.content.observed_at), (Presence::Withdrawn, UtcTime(300)));
+    current.observe(&Decision::Observe.observation(EventId([9; 16]), &seen).unwrap());
+    assert_eq!(current, seen, "the table says the same as the process");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The algebra of the ledger: whatever the order, repetition, crashes and split into commits, the table ends
 //! in the state that the messages themselves define.
 
+mod fetches;
 mod model;
 
+use fetches::FetchChunk;
 use model::{CrashPoint, Fault, Message, Sink, judge};
-use modellane_event::{EntryKind, EventId};
+use modellane_event::{EntryKind, EventId, UtcTime};
 use modellane_ledger::{
-    Content, JudgementVersion, check_commits, check_counters, check_entries, check_verdicts,
+    Content, JudgementVersion, check_commits, check_counters, check_entries, check_presence, check_verdicts,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};
@@ -16,7 +18,8 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Clone, Debug)]
 enum Step {
     Take { log: usize, count: usize },
-    Commit,
+    TakeFetches { count: usize },
+    Commit { fetches_first: bool },
     Crash(CrashPoint),
     LosePages,
 }
@@ -25,6 +28,8 @@ enum Step {
 #[derive(Clone, Debug)]
 struct Run {
     logs: BTreeMap<(String, i32), Vec<Message>>,
+    /// The topic of fetches, in an order of its own.
+    fetches: Vec<FetchChunk>,
     steps: Vec<Step>,
 }
 
@@ -69,10 +74,36 @@ fn define_result(messages: &mut [Message]) {
     }
 }
 
+/// A fetch and where its messages stand in the topic; the same message may come twice.
+fn fetch() -> impl Strategy<Value = (FetchChunk, Vec<(u8, u8)>)> {
+    let places = prop::collection::vec((0u8..2, any::<u8>()), 0..3);
+    (0u8..2, 0i64..8, prop::bool::weighted(0.25), 0u8..8, 1u8..3, places).prop_map(
+        |(scope, observed_at, confirmed, members, chunks, mut places)| {
+            // Each message comes at least once.
+            places.extend((0..chunks).map(|chunk| (chunk, members.wrapping_mul(37).wrapping_add(chunk))));
+            (FetchChunk { scope, id: 0, observed_at, confirmed, members, chunk: 0, chunks }, places)
+        },
+    )
+}
+
+/// The topic of fetches, shuffled by the places of the messages.
+fn fetch_topic(fetches: Vec<(FetchChunk, Vec<(u8, u8)>)>) -> Vec<FetchChunk> {
+    let mut topic = Vec::new();
+    for (id, (fetch, places)) in fetches.into_iter().enumerate() {
+        for (chunk, place) in places {
+            let chunk = chunk % fetch.chunks;
+            topic.push((place, FetchChunk { id: id as u8, chunk, ..fetch }));
+        }
+    }
+    topic.sort_by_key(|(place, _)| *place);
+    topic.into_iter().map(|(_, chunk)| chunk).collect()
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0usize..8, 1usize..5).prop_map(|(log, count)| Step::Take { log, count }),
-        3 => Just(Step::Commit),
+        3 => (1usize..4).prop_map(|count| Step::TakeFetches { count }),
+        3 => any::<bool>().prop_map(|fetches_first| Step::Commit { fetches_first }),
         1 => Just(Step::Crash(CrashPoint::BeforeAnything)),
         1 => Just(Step::Crash(CrashPoint::AfterObservations)),
         1 => Just(Step::Crash(CrashPoint::AfterCommit)),
@@ -82,8 +113,10 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn run() -> impl Strategy<Value = Run> {
     let places = || prop::collection::vec(any::<(u8, prop::sample::Index)>(), 0..40);
-    (prop::collection::vec(message(), 1..12), places(), places(), prop::collection::vec(step(), 0..60))
-        .prop_map(|(mut messages, repeats, second, steps)| {
+    let fetches = prop::collection::vec(fetch(), 0..6);
+    let steps = prop::collection::vec(step(), 0..60);
+    (prop::collection::vec(message(), 1..12), places(), places(), fetches, steps).prop_map(
+        |(mut messages, repeats, second, fetches, steps)| {
             define_result(&mut messages);
             let mut logs = BTreeMap::new();
             let mut put = |stream: &str, partition: u8, message: Message| {
@@ -99,12 +132,13 @@ fn run() -> impl Strategy<Value = Run> {
             for (partition, index) in second {
                 put("judged-2", partition, *index.get(&messages));
             }
-            Run { logs, steps }
-        })
+            Run { logs, fetches: fetch_topic(fetches), steps }
+        },
+    )
 }
 
-/// What the messages say, without any ledger: the greatest content of each event, and the judgement of the
-/// greatest version that came with it.
+/// What the messages say, without any ledger: the greatest content of each event that is not gone, and the
+/// judgement of the greatest version that came with it.
 fn truth(run: &Run) -> BTreeMap<EventId, (Content, JudgementVersion)> {
     let all = || run.logs.values().flatten();
     let mut winners: BTreeMap<EventId, Content> = BTreeMap::new();
@@ -120,33 +154,54 @@ fn truth(run: &Run) -> BTreeMap<EventId, (Content, JudgementVersion)> {
             .max()
             .expect("a content comes with a judgement")
     };
+    winners.retain(|id, content| !is_gone(run, *id, content.observed_at));
     winners.into_iter().map(|(id, content)| (id, (content, judged(id, content)))).collect()
+}
+
+/// Goes through the fetches of the event's scope in their order and counts how many lack it in a row since
+/// it was last seen: by a fetch that has it, or by a message no older than the fetch.
+fn is_gone(run: &Run, id: EventId, last_message: UtcTime) -> bool {
+    let mut fetches: Vec<_> = run.fetches.iter().filter(|f| f.scope == model::scope_of(id)).collect();
+    fetches.sort_by_key(|fetch| (fetch.observed_at, fetch.id));
+    fetches.dedup_by_key(|fetch| fetch.id);
+    let (mut lacking, mut gone) = (0, false);
+    for fetch in fetches {
+        if fetch.has(id) || fetch.observed_at <= last_message.0 {
+            (lacking, gone) = (0, false);
+        } else {
+            lacking += 1;
+            gone |= lacking == 2 || fetch.confirmed;
+        }
+    }
+    gone
 }
 
 fn play(run: &Run, fault: Fault) -> Result<(), TestCaseError> {
     let keys: Vec<_> = run.logs.keys().cloned().collect();
     let mut sink = Sink::new(&run.logs, fault);
+    let mut fetches = run.fetches.iter();
     for step in &run.steps {
         match step {
             Step::Take { log, count } => {
                 let (stream, partition) = &keys[log % keys.len()];
                 sink.take(stream, *partition, *count);
             }
-            Step::Commit => sink.commit(None),
-            Step::Crash(point) => sink.commit(Some(*point)),
+            Step::TakeFetches { count } => {
+                fetches.by_ref().take(*count).for_each(|chunk| sink.take_fetch(chunk));
+            }
+            Step::Commit { fetches_first } => sink.commit(None, *fetches_first),
+            Step::Crash(point) => sink.commit(Some(*point), true),
             Step::LosePages => sink.lose_pages(),
         }
     }
-    let drain = |sink: &mut Sink| {
-        for (stream, partition) in &keys {
-            sink.take(stream, *partition, usize::MAX / 2);
-        }
-        sink.commit(None);
-    };
-    drain(&mut sink);
+    for (stream, partition) in &keys {
+        sink.take(stream, *partition, usize::MAX / 2);
+    }
+    fetches.for_each(|chunk| sink.take_fetch(chunk));
+    sink.commit(None, run.steps.len() % 2 == 0);
     check(run, &sink)?;
 
-    // I10: the whole of the first stream again, as another stream, to a sink that remembers nothing.
+    // I10: everything again, the first streams as other ones, to a sink that remembers nothing.
     let before = state(&sink);
     let mut again = BTreeMap::new();
     for ((stream, partition), log) in &run.logs {
@@ -154,11 +209,13 @@ fn play(run: &Run, fault: Fault) -> Result<(), TestCaseError> {
     }
     let mut replayed = Sink::new(&again, fault);
     replayed.table = std::mem::take(&mut sink.table);
+    replayed.crash();
+    run.fetches.iter().rev().for_each(|chunk| replayed.take_fetch(chunk));
     for ((stream, partition), _) in again.iter().rev() {
         replayed.take(stream, *partition, usize::MAX / 2);
     }
     let added = replayed.table.rows.len();
-    replayed.commit(None);
+    replayed.commit(None, false);
     prop_assert_eq!(state(&replayed), before);
     prop_assert_eq!(replayed.table.rows.len(), added, "I10: a replay adds no entry");
     Ok(())
@@ -184,6 +241,7 @@ fn check(run: &Run, sink: &Sink) -> Result<(), TestCaseError> {
     let mut violations = check_entries(&views);
     violations.extend(check_verdicts(&views));
     violations.extend(check_counters(produced as u64, &table.counters, &views));
+    violations.extend(check_presence(&table.counters, &table.presence, &views));
     violations.extend(check_commits(&table.commits));
     prop_assert!(violations.is_empty(), "{violations:?}");
     for ((stream, partition), log) in &run.logs {
@@ -230,6 +288,12 @@ fn planted_faults_are_caught() {
         Fault::StoreLastInsteadOfNext,
         Fault::OffsetsBeforeEntries,
         Fault::TrustMemoryAfterCrash,
+        Fault::AppliedBeforeEntries,
+        Fault::ApplyToTableAlone,
+        Fault::DecideWithoutFetches,
+        Fault::NeverReinstate,
+        Fault::WithdrawAfterOne,
+        Fault::StaleWhileWithdrawn,
     ] {
         let mut config = Config { cases: 4_000, failure_persistence: None, ..Config::default() };
         config.max_shrink_iters = 0;

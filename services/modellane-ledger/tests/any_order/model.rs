@@ -1,9 +1,11 @@
 //! The sink in small: a table, an observations table, offsets, and a process that may crash.
 
-use modellane_event::{Cause, ContentHash, EntryKind, EventId, UtcTime, Verdict};
+use crate::fetches::{FetchChunk, FetchTable};
+use modellane_event::{Cause, ContentHash, EntryKind, EventId, FetchId, UtcTime, Verdict};
 use modellane_ledger::{
     CommitRecord, Content, Counters, Decision, EntryView, Incoming, JudgementVersion, Observation,
-    OffsetDecision, StreamRange, Version, commit_decision, decide,
+    OffsetDecision, Presence, PresenceChange, PresenceCounters, StreamRange, Version, commit_decision,
+    decide,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -41,6 +43,11 @@ pub(crate) fn judge(content: ContentHash, judged: JudgementVersion) -> i64 {
     (mixed / 4) % 3
 }
 
+/// The scope that an event lies in for good.
+pub(crate) fn scope_of(id: EventId) -> u8 {
+    id.0[0] / 2
+}
+
 /// A row of the ledger table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
@@ -63,6 +70,18 @@ pub(crate) enum Fault {
     StoreLastInsteadOfNext,
     OffsetsBeforeEntries,
     TrustMemoryAfterCrash,
+    /// A fetch counts as applied although the commit that applied it was lost.
+    AppliedBeforeEntries,
+    /// A fetch is held against what is in the table alone, not against what waits for its commit.
+    ApplyToTableAlone,
+    /// A message is decided without a look at the fetches that are known.
+    DecideWithoutFetches,
+    /// What a fetch has again stays withdrawn until a message says so.
+    NeverReinstate,
+    /// Any fetch that lacks an event takes it away.
+    WithdrawAfterOne,
+    /// Content that comes while an event is withdrawn is dropped.
+    StaleWhileWithdrawn,
 }
 
 /// Where a process dies.
@@ -81,6 +100,22 @@ pub(crate) struct Table {
     pub(crate) observations: Vec<(EventId, Observation)>,
     pub(crate) commits: Vec<CommitRecord>,
     pub(crate) counters: Counters,
+    pub(crate) presence: PresenceCounters,
+    pub(crate) fetches: FetchTable,
+    /// Rows of the table of fetches that the entries take account of.
+    pub(crate) applied: usize,
+}
+
+/// What one commit adds.
+#[derive(Default)]
+struct Pending {
+    recorded_at: UtcTime,
+    rows: Vec<Row>,
+    observations: Vec<(EventId, Observation)>,
+    counters: Counters,
+    presence: PresenceCounters,
+    /// Events that the commit touched.
+    touched: Vec<EventId>,
 }
 
 /// The process.
@@ -92,6 +127,8 @@ pub(crate) struct Sink<'a> {
     batch: Vec<Message>,
     ranges: Vec<StreamRange>,
     page: HashMap<EventId, (Version, Row)>,
+    /// Rows of the table of fetches that this process knows.
+    known_fetches: usize,
 }
 
 impl<'a> Sink<'a> {
@@ -104,6 +141,7 @@ impl<'a> Sink<'a> {
             batch: Vec::new(),
             ranges: Vec::new(),
             page: HashMap::new(),
+            known_fetches: 0,
         }
     }
 
@@ -126,7 +164,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Loses everything that is not in the table.
+    /// Loses everything that is not in a table.
     pub(crate) fn crash(&mut self) {
         if self.fault != Fault::TrustMemoryAfterCrash {
             self.page.clear();
@@ -134,40 +172,110 @@ impl<'a> Sink<'a> {
         self.positions.clear();
         self.batch.clear();
         self.ranges.clear();
+        self.known_fetches = self.table.applied;
     }
 
     pub(crate) fn lose_pages(&mut self) {
         self.page.clear();
     }
 
-    /// Decides the batch and commits it, or dies at a point.
-    pub(crate) fn commit(&mut self, crash: Option<CrashPoint>) {
+    /// Decides the batch and commits it, or dies at a point. Fetches that arrived are applied before the
+    /// batch or behind it.
+    pub(crate) fn commit(&mut self, crash: Option<CrashPoint>, fetches_first: bool) {
         let recorded_at = UtcTime(self.table.commits.len() as i64 + 1);
-        let mut rows = Vec::new();
-        let mut observations = Vec::new();
-        let mut counters = Counters::default();
+        let mut pending = Pending { recorded_at, ..Pending::default() };
+        if fetches_first {
+            self.apply_fetches(&mut pending);
+        }
         for message in std::mem::take(&mut self.batch) {
-            self.decide(&message, recorded_at, &mut rows, &mut observations, &mut counters);
+            self.decide(&message, &mut pending);
+        }
+        if !fetches_first {
+            self.apply_fetches(&mut pending);
         }
         if crash == Some(CrashPoint::BeforeAnything) {
             return self.crash();
         }
         if self.fault != Fault::ForgetObservations {
-            self.table.observations.extend(observations);
+            self.table.observations.extend(pending.observations);
         }
         if self.fault == Fault::OffsetsBeforeEntries {
             self.store_offsets();
+        }
+        if self.fault == Fault::AppliedBeforeEntries {
+            self.table.applied = self.known_fetches;
         }
         if crash == Some(CrashPoint::AfterObservations) {
             return self.crash();
         }
         self.store_offsets();
-        self.table.rows.extend(rows);
-        self.table.counters.add(&counters);
+        self.table.applied = self.known_fetches;
+        self.table.rows.extend(pending.rows);
+        self.table.counters.add(&pending.counters);
+        self.table.presence.add(&pending.presence);
         self.table.commits.push(CommitRecord { recorded_at, ranges: std::mem::take(&mut self.ranges) });
         if crash == Some(CrashPoint::AfterCommit) {
             self.crash();
         }
+    }
+
+    /// Takes a fetch's message into its table, where it stays whatever happens.
+    pub(crate) fn take_fetch(&mut self, chunk: &FetchChunk) {
+        self.table.fetches.add(chunk);
+    }
+
+    /// Holds every known event of a scope against its fetches, if one of them is new.
+    fn apply_fetches(&mut self, pending: &mut Pending) {
+        let news = self.table.fetches.scopes_since(self.known_fetches);
+        self.known_fetches = self.table.fetches.len();
+        let mut known: Vec<EventId> = self.table.rows.iter().map(|row| row.view.event_id).collect();
+        if self.fault == Fault::ApplyToTableAlone {
+            known.retain(|id| !pending.touched.contains(id));
+        } else {
+            known.extend(&pending.touched);
+        }
+        known.sort();
+        known.dedup();
+        for id in known {
+            if news.contains(&scope_of(id)) {
+                self.settle(id, pending);
+            }
+        }
+    }
+
+    /// Brings an event's presence in line with the fetches that are known.
+    fn settle(&mut self, id: EventId, pending: &mut Pending) {
+        let Some((version, row)) = self.page.get(&id).copied().or_else(|| self.load(id)) else { return };
+        let (scope, chunks) = self.table.fetches.scope(scope_of(id), self.known_fetches);
+        let has = |fetch: FetchId| chunks.iter().any(|chunk| chunk.fetch_id() == fetch && chunk.lists(id));
+        let presence = if self.fault == Fault::WithdrawAfterOne {
+            let lacks = scope.both().any(|f| f.observed_at > version.content.observed_at && !has(f.fetch_id));
+            if lacks { Presence::Withdrawn } else { Presence::Live }
+        } else {
+            scope.presence(version.content.observed_at, has)
+        };
+        let Some(change) = PresenceChange::needed(&version, presence) else { return };
+        if self.fault == Fault::NeverReinstate && change == PresenceChange::Reinstate {
+            return;
+        }
+        let after = change.after(&version);
+        let sign = if change == PresenceChange::Withdraw { -1 } else { 1 };
+        let view = EntryView {
+            revision: after.revision,
+            kind: change.kind(),
+            entry_sign: sign,
+            usage_sign: sign,
+            cost_sign: sign * row.view.cost_sign.abs(),
+            recorded_at: pending.recorded_at,
+            ..row.view
+        };
+        let changed = Row { view, ..row };
+        pending.rows.push(changed);
+        match change {
+            PresenceChange::Withdraw => pending.presence.withdrawn += 1,
+            PresenceChange::Reinstate => pending.presence.reinstated += 1,
+        }
+        self.page.insert(id, (after, changed));
     }
 
     fn store_offsets(&mut self) {
@@ -180,14 +288,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    fn decide(
-        &mut self,
-        message: &Message,
-        recorded_at: UtcTime,
-        rows: &mut Vec<Row>,
-        observations: &mut Vec<(EventId, Observation)>,
-        counters: &mut Counters,
-    ) {
+    fn decide(&mut self, message: &Message, pending: &mut Pending) {
         let id = message.event_id();
         let incoming = message.incoming();
         let current = self.page.get(&id).copied().or_else(|| self.load(id));
@@ -199,8 +300,9 @@ impl<'a> Sink<'a> {
         });
         let decision = self.spoil(decision.unwrap(), version.as_ref(), &incoming);
         let after = decision.after(version.as_ref(), &incoming);
-        count(counters, &decision);
-        observations.extend(decision.observation(id, &after).map(|fact| (id, fact)));
+        count(&mut pending.counters, &decision);
+        pending.observations.extend(decision.observation(id, &after).map(|fact| (id, fact)));
+        pending.touched.push(id);
 
         let entry = decision.entry(version.as_ref());
         let row = entry.map(|entry| Row {
@@ -211,7 +313,7 @@ impl<'a> Sink<'a> {
                 entry_sign: 1,
                 usage_sign: 1,
                 cost_sign: i8::from(outcome != 2),
-                recorded_at,
+                recorded_at: pending.recorded_at,
                 verdict: Some(Verdict::Followed),
             },
             content: after.content,
@@ -220,11 +322,14 @@ impl<'a> Sink<'a> {
             outcome,
         });
         if let (Some(entry), Some((_, old))) = (entry, current) {
-            rows.extend(entry.reverses.then(|| self.reverse(old, recorded_at)));
+            pending.rows.extend(entry.reverses.then(|| self.reverse(old, pending.recorded_at)));
         }
-        rows.extend(row);
+        pending.rows.extend(row);
         let kept = row.or(current.map(|(_, row)| row)).expect("an event without an entry is appended");
         self.page.insert(id, (after, kept));
+        if self.fault != Fault::DecideWithoutFetches {
+            self.settle(id, pending);
+        }
     }
 
     fn reverse(&self, old: Row, recorded_at: UtcTime) -> Row {
@@ -247,6 +352,11 @@ impl<'a> Sink<'a> {
                 Decision::Stale
             }
             (Fault::DropObserve, Decision::Observe) => Decision::Duplicate,
+            (Fault::StaleWhileWithdrawn, Decision::Replace { .. })
+                if current.is_some_and(|version| version.presence == Presence::Withdrawn) =>
+            {
+                Decision::Stale
+            }
             _ => decision,
         }
     }
@@ -258,7 +368,7 @@ impl<'a> Sink<'a> {
             .rows
             .iter()
             .filter(|row| row.view.event_id == id && row.view.kind != EntryKind::Reversal)
-            .max_by_key(|row| row.view.revision)?;
+            .max_by_key(|row| (row.view.revision, row.view.kind == EntryKind::Withdrawal))?;
         let mut version =
             Version::of_entry(latest.view.revision, latest.view.kind, latest.content, latest.judged);
         for (_, fact) in self.table.observations.iter().filter(|(event, _)| *event == id) {
@@ -272,7 +382,7 @@ fn count(counters: &mut Counters, decision: &Decision) {
     let count = match decision {
         Decision::Append => &mut counters.original,
         Decision::Replace { kind: EntryKind::Rejudgement, .. } => &mut counters.rejudged,
-        Decision::Replace { .. } | Decision::Reinstate => &mut counters.restated,
+        Decision::Replace { .. } => &mut counters.restated,
         Decision::Observe => &mut counters.observed,
         Decision::Duplicate => &mut counters.duplicate,
         Decision::Stale => &mut counters.stale,

@@ -2,7 +2,7 @@
 
 use super::{Files, Observed, Page, RowPlace};
 use crate::SinkError;
-use crate::ledger::columns::{Ids, Numbers, Texts, Times};
+use crate::columns::{Ids, Numbers, Texts, Times};
 use futures::{StreamExt, TryStreamExt, stream};
 use hashbrown::HashMap;
 use modellane_event::{ContentHash, Date, EntryKind, EventId, UtcTime};

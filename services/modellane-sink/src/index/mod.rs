@@ -81,6 +81,11 @@ impl Index {
         self.pages.get_mut(&day)
     }
 
+    /// Forgets a day, which is read again when it is needed.
+    pub(crate) fn forget(&mut self, day: Date) {
+        self.pages.remove(&day);
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.pages.clear();

@@ -6,10 +6,11 @@ use crate::SinkError;
 use crate::index::{Files, RowPlace};
 use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::SchemaRef;
 use modellane_event::{Cause, EntryKind, EntryStamp, JudgedEvent, Judgement, UtcTime};
 use modellane_lake::Table;
-use modellane_schema::{LedgerBatchBuilder, ledger_schema, reversal_rows};
-use std::sync::Arc;
+use modellane_schema::{LedgerBatchBuilder, ledger_schema, reinstated_rows, reversal_rows};
+use std::sync::{Arc, LazyLock};
 
 /// Where an event's current entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +21,21 @@ pub(crate) enum Place {
     New(usize),
 }
 
-/// New entries and reversals of one day. The time of the commit is put in when they are finished, as it is
-/// not known before.
+/// An entry that is taken back.
+#[derive(Clone, Copy)]
+struct TakenBack {
+    place: Place,
+    kind: EntryKind,
+    cause: Cause,
+}
+
+/// New entries of one day, and entries that are taken back. The time of the commit is put in when they are
+/// finished, as it is not known before.
 pub(crate) struct Day {
     builder: LedgerBatchBuilder,
     sealed: Vec<RecordBatch>,
     sealed_rows: usize,
-    reversals: Vec<(Place, Cause)>,
+    taken_back: Vec<TakenBack>,
 }
 
 impl Day {
@@ -35,7 +44,7 @@ impl Day {
             builder: LedgerBatchBuilder::with_capacity(256),
             sealed: Vec::new(),
             sealed_rows: 0,
-            reversals: Vec::new(),
+            taken_back: Vec::new(),
         }
     }
 
@@ -45,28 +54,47 @@ impl Day {
         Place::New(self.sealed_rows + self.builder.len() - 1)
     }
 
-    /// Takes an entry back.
-    pub(crate) fn reverse(&mut self, place: Place, cause: Cause) {
-        self.reversals.push((place, cause));
+    /// Takes an entry back, by a reversal or a withdrawal.
+    pub(crate) fn take_back(&mut self, place: Place, kind: EntryKind, cause: Cause) {
+        self.taken_back.push(TakenBack { place, kind, cause });
+    }
+
+    /// Puts an entry back that was taken away, and says where it is.
+    pub(crate) fn put_back(&mut self, row: &RecordBatch) -> Result<Place, SinkError> {
+        self.seal()?;
+        let place = Place::New(self.sealed_rows);
+        self.sealed_rows += row.num_rows();
+        self.sealed.push(reinstated_rows(row)?);
+        Ok(place)
     }
 
     /// Rows so far.
     pub(crate) fn rows(&self) -> usize {
-        self.sealed_rows + self.builder.len() + self.reversals.len()
+        self.sealed_rows + self.builder.len() + self.taken_back.len()
+    }
+
+    /// Whether an event is withdrawn.
+    pub(crate) fn withdraws(&self) -> bool {
+        self.taken_back.iter().any(|taken| taken.kind == EntryKind::Withdrawal)
     }
 
     /// The judgement of a new entry.
-    pub(crate) fn judgement(&mut self, mut row: usize) -> Result<Judgement, SinkError> {
+    pub(crate) fn judgement(&mut self, row: usize) -> Result<Judgement, SinkError> {
+        judgement(&self.row(row)?, 0)
+    }
+
+    /// A new entry, as one row.
+    pub(crate) fn row(&mut self, mut row: usize) -> Result<RecordBatch, SinkError> {
         if row >= self.sealed_rows {
             self.seal()?;
         }
         for batch in &self.sealed {
             if row < batch.num_rows() {
-                return judgement(batch, row);
+                return Ok(batch.slice(row, 1));
             }
             row -= batch.num_rows();
         }
-        Err(super::columns::damaged("event_id"))
+        Err(crate::columns::damaged("event_id"))
     }
 
     fn seal(&mut self) -> Result<(), SinkError> {
@@ -77,7 +105,8 @@ impl Day {
         Ok(())
     }
 
-    /// All rows of the day as they are committed: the new entries in their order, then the reversals.
+    /// All rows of the day as they are committed: the new entries in their order, then those that are taken
+    /// back.
     pub(crate) async fn finish(
         &mut self,
         recorded_at: UtcTime,
@@ -86,47 +115,53 @@ impl Day {
     ) -> Result<RecordBatch, SinkError> {
         self.seal()?;
         let entries = concat_batches(&ledger_schema(), &std::mem::take(&mut self.sealed))?;
-        let entries = recorded(&entries, recorded_at)?;
-        let mut batches = vec![entries];
-        let mut stored: Vec<(RowPlace, Cause)> = Vec::new();
-        let mut new = (Vec::new(), Vec::new());
-        for (place, cause) in &self.reversals {
-            match place {
-                Place::Table(place) => stored.push((*place, *cause)),
-                Place::New(row) => {
-                    new.0.push(*row as u32);
-                    new.1.push(*cause);
+        let mut batches = vec![recorded(&entries, recorded_at)?];
+        for kind in [EntryKind::Reversal, EntryKind::Withdrawal] {
+            let mut stored: Vec<(RowPlace, Cause)> = Vec::new();
+            let mut new = (Vec::new(), Vec::new());
+            for taken in self.taken_back.iter().filter(|taken| taken.kind == kind) {
+                match taken.place {
+                    Place::Table(place) => stored.push((place, taken.cause)),
+                    Place::New(row) => {
+                        new.0.push(row as u32);
+                        new.1.push(taken.cause);
+                    }
                 }
             }
+            if !new.0.is_empty() {
+                let rows = take_record_batch(&batches[0], &UInt32Array::from(new.0))?;
+                batches.push(reversal_rows(&rows, kind, &new.1, recorded_at)?);
+            }
+            batches.extend(taken_from_table(stored, kind, recorded_at, files, ledger).await?);
         }
-        if !new.0.is_empty() {
-            let rows = take_record_batch(&batches[0], &UInt32Array::from(new.0))?;
-            batches.push(reversal_rows(&rows, EntryKind::Reversal, &new.1, recorded_at)?);
-        }
-        batches.extend(reversed_from_table(stored, recorded_at, files, ledger).await?);
         Ok(concat_batches(&ledger_schema(), &batches)?)
     }
 }
 
 /// Fetches the rows to take back. An entry is taken back once, so places and causes pair up after sorting.
-async fn reversed_from_table(
+async fn taken_from_table(
     mut stored: Vec<(RowPlace, Cause)>,
+    kind: EntryKind,
     recorded_at: UtcTime,
     files: &Files,
     ledger: &Table,
 ) -> Result<Vec<RecordBatch>, SinkError> {
     stored.sort_unstable_by_key(|(place, _)| *place);
-    let columns = ledger_schema();
-    let columns: Vec<&str> = columns.fields().iter().map(|field| field.name().as_str()).collect();
     let places = stored.iter().map(|(place, _)| *place).collect();
-    let mut reversed = Vec::new();
-    for (file, rows, batch) in fetch(places, &columns, files, ledger).await? {
+    let mut taken = Vec::new();
+    for (file, rows, batch) in fetch(places, &entry_columns(), files, ledger).await? {
         let causes: Vec<Cause> =
             stored.iter().filter(|(place, _)| place.file == file).map(|(_, cause)| *cause).collect();
         debug_assert_eq!(rows.len(), causes.len());
-        reversed.push(reversal_rows(&batch, EntryKind::Reversal, &causes, recorded_at)?);
+        taken.push(reversal_rows(&batch, kind, &causes, recorded_at)?);
     }
-    Ok(reversed)
+    Ok(taken)
+}
+
+/// Every column of an entry.
+pub(crate) fn entry_columns() -> Vec<&'static str> {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(ledger_schema);
+    SCHEMA.fields().iter().map(|field| field.name().as_str()).collect()
 }
 
 /// Puts the time of the commit into every row.

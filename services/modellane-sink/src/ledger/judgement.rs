@@ -1,7 +1,7 @@
 //! Reading a judgement back from an entry, to compare it with a newer one.
 
-use super::columns::{Decimals, Ids, Lists, Numbers, Signs, Texts, damaged};
 use crate::SinkError;
+use crate::columns::{Decimals, Ids, Lists, Numbers, Signs, Texts, damaged};
 use arrow::array::{Array, RecordBatch};
 use modellane_event::{Amount, Currency, EventId, Judgement, Label, PersonId, Share};
 use serde::Deserialize;

@@ -1,8 +1,9 @@
 //! Facts from the table for the decisions of one poll.
 
-use super::columns::{Ids, Numbers, Texts, Times, damaged};
+use super::day::entry_columns;
 use super::judgement::{JUDGEMENT_COLUMNS, judgement};
 use crate::SinkError;
+use crate::columns::{Ids, Numbers, Texts, Times, damaged};
 use crate::index::{Files, Index, RowPlace};
 use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -86,6 +87,25 @@ pub(crate) async fn judgements(
         for (at, row) in rows.iter().enumerate() {
             if let Some(id) = ids.get(&RowPlace { file, row: *row }) {
                 found.insert(*id, judgement(&batch, at)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Reads stored entries whole, each as one row.
+pub(crate) async fn rows(
+    entries: Vec<(EventId, RowPlace)>,
+    files: &Files,
+    ledger: &Table,
+) -> Result<HashMap<EventId, RecordBatch>, SinkError> {
+    let ids: HashMap<RowPlace, EventId> = entries.iter().map(|(id, place)| (*place, *id)).collect();
+    let places = entries.into_iter().map(|(_, place)| place).collect();
+    let mut found = HashMap::new();
+    for (file, rows, batch) in fetch(places, &entry_columns(), files, ledger).await? {
+        for (at, row) in rows.iter().enumerate() {
+            if let Some(id) = ids.get(&RowPlace { file, row: *row }) {
+                found.insert(*id, batch.slice(at, 1));
             }
         }
     }

@@ -1,41 +1,65 @@
 //! The judged topic into the ledger.
 
 mod batch;
-pub(crate) mod columns;
+mod candidates;
 mod day;
 mod judgement;
 mod lookup;
 mod observations;
+mod presence;
 
 use crate::append::Rejects;
+use crate::arrivals::Arrivals;
 use crate::index::{Index, RowPlace};
-use crate::owner::{Commit, OwnedTable};
+use crate::owner::{Commit, LedgerCommit, OwnedTable};
+use crate::scopes::{Deciding, ScopeId, Scopes};
 use crate::writer::{Pending, Taken, Writer, extend};
 use crate::{CommitReport, SinkError, Stage, StageHook, reject};
 use batch::{Batch, Facts};
 use day::Place;
 use hashbrown::HashMap;
-use modellane_event::{Date, JudgedEvent};
+use lookup::Stored;
+use modellane_event::{Date, EventId, JudgedEvent, UtcTime};
 use modellane_lake::{StagedFile, Table};
-use modellane_ledger::{Incoming, asks_for_judgement};
+use modellane_ledger::{Incoming, Presence, Version, asks_for_judgement};
 use modellane_runtime::random_id;
 use modellane_schema::{CodecError, judged_codec};
 use std::collections::BTreeSet;
 use uuid::Uuid;
+
+/// What the writer of the ledger works with.
+pub(crate) struct LedgerParts {
+    pub(crate) owner: OwnedTable,
+    pub(crate) observations: Table,
+    pub(crate) rejects: Rejects,
+    pub(crate) scopes: Scopes,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) index: Index,
+    /// Entries after which a commit is due.
+    pub(crate) max_rows: usize,
+}
 
 /// Decides and writes entries.
 pub(crate) struct LedgerWriter {
     owner: OwnedTable,
     observations: Table,
     rejects: Rejects,
+    scopes: Scopes,
+    arrivals: Arrivals,
     index: Index,
+    max_rows: usize,
+    /// How far in the table of fetches the ledger has come.
+    applied: UtcTime,
     batch: Batch,
     pub(crate) hook: StageHook,
 }
 
 impl LedgerWriter {
-    pub(crate) fn new(owner: OwnedTable, observations: Table, rejects: Rejects, index: Index) -> Self {
-        Self { owner, observations, rejects, index, batch: Batch::default(), hook: StageHook::default() }
+    pub(crate) async fn open(parts: LedgerParts) -> Result<Self, SinkError> {
+        let LedgerParts { owner, observations, rejects, scopes, arrivals, index, max_rows } = parts;
+        let applied = owner.fetches_applied().await?;
+        let (batch, hook) = (Batch::default(), StageHook::default());
+        Ok(Self { owner, observations, rejects, scopes, arrivals, index, max_rows, applied, batch, hook })
     }
 
     fn decode(&mut self, taken: &Taken) -> Vec<JudgedEvent> {
@@ -64,26 +88,52 @@ impl LedgerWriter {
         let wanted = unknown.map(|event| (event.usage.event_id, event.usage.event_date));
         let stored = lookup::versions(wanted, &self.index, self.owner.table()).await?;
 
-        // An event that was only observed still has its entry in the table.
-        let mut compared = HashMap::new();
+        let (mut compared, mut withdrawn) = (HashMap::new(), HashMap::new());
         for event in events {
             let id = event.usage.event_id;
-            let known = match (self.batch.touched.get(&id), stored.get(&id)) {
-                (Some(touched), _) => match touched.place {
-                    Place::Table(place) => Some((touched.version, place)),
-                    Place::New(_) => None,
-                },
-                (None, stored) => stored.map(|stored| (stored.version, stored.place)),
-            };
-            if let Some((version, place)) = known
-                && asks_for_judgement(&version, &Incoming::of(event))
-            {
+            let Some((version, place)) = self.entry_in_table(id, &stored) else { continue };
+            if asks_for_judgement(&version, &Incoming::of(event)) {
                 compared.insert(id, place);
             }
+            if version.presence == Presence::Withdrawn {
+                withdrawn.insert(id, place);
+            }
         }
-        let compared = compared.into_iter().collect();
-        let judgements = lookup::judgements(compared, &self.index.files, self.owner.table()).await?;
-        Ok(Facts { stored, judgements })
+        let (files, ledger) = (&self.index.files, self.owner.table());
+        let judgements = lookup::judgements(compared.into_iter().collect(), files, ledger).await?;
+        let withdrawn = lookup::rows(withdrawn.into_iter().collect(), files, ledger).await?;
+        let scopes = self.deciding(events).await?;
+        Ok(Facts { stored, judgements, withdrawn, scopes })
+    }
+
+    /// Where the current entry of an event is, if it is in the table. An event that was only observed or
+    /// withdrawn since the last commit still has it there.
+    fn entry_in_table(&self, id: EventId, stored: &HashMap<EventId, Stored>) -> Option<(Version, RowPlace)> {
+        match self.batch.touched.get(&id) {
+            Some(touched) => match touched.place {
+                Place::Table(place) => Some((touched.version, place)),
+                Place::New(_) => None,
+            },
+            None => stored.get(&id).map(|stored| (stored.version, stored.place)),
+        }
+    }
+
+    /// The fetches that the events have to be held against.
+    async fn deciding(&mut self, events: &[JudgedEvent]) -> Result<HashMap<ScopeId, Deciding>, SinkError> {
+        let mut with_ids: HashMap<ScopeId, bool> = HashMap::new();
+        for event in events {
+            let Some(scope) = ScopeId::of(&event.usage) else { continue };
+            if let Some(horizon) = self.scopes.horizon(&scope) {
+                *with_ids.entry(scope).or_default() |= event.usage.observed_at < horizon;
+            }
+        }
+        let mut deciding = HashMap::new();
+        for (scope, with_ids) in with_ids {
+            if let Some(fetches) = self.scopes.deciding(&scope, with_ids).await? {
+                deciding.insert(scope, fetches);
+            }
+        }
+        Ok(deciding)
     }
 
     async fn write(
@@ -111,8 +161,9 @@ impl LedgerWriter {
 
         let files = staged.iter().map(|(_, file)| file.clone()).collect();
         let ranges = std::mem::take(&mut batch.ranges);
-        let counters = Some(batch.counters);
-        let report = self.owner.commit(Commit { files, ranges, recorded_at, counters }).await?;
+        let Batch { counters, presence, fetches, .. } = *batch;
+        let ledger = Some(LedgerCommit { counters, presence, fetches });
+        let report = self.owner.commit(Commit { files, ranges, recorded_at, ledger }).await?;
         self.hook.reached(Stage::Committed)?;
         Ok((report, staged))
     }
@@ -134,6 +185,10 @@ impl LedgerWriter {
                 page.put(*id, touched.stored, RowPlace { file: *file, row: row_of[source] });
             }
         }
+        // The current entry of a withdrawn event is among the rows that were taken back.
+        for (day, _) in batch.days.iter().filter(|(_, waiting)| waiting.withdraws()) {
+            self.index.forget(*day);
+        }
         for (day, observed) in &batch.observed {
             let Some(page) = self.index.page_mut(*day) else { continue };
             observed.iter().for_each(|observation| page.observed.add(*observation));
@@ -152,6 +207,7 @@ impl Writer for LedgerWriter {
 
     async fn take(&mut self, taken: Taken) -> Result<(), SinkError> {
         let events = self.decode(&taken);
+        self.apply_fetches().await?;
         let facts = self.facts(&events).await?;
         for event in events {
             self.batch.take(event, &facts)?;
@@ -165,13 +221,17 @@ impl Writer for LedgerWriter {
             // Events that make no row take memory as well.
             rows: self.batch.rows().max(self.batch.touched.len()),
             days: self.batch.days.len(),
+            fetches: self.arrivals.is_waiting() || self.scopes.newest() > self.applied,
         }
     }
 
     async fn commit(&mut self) -> Result<CommitReport, SinkError> {
+        self.apply_fetches().await?;
         let mut batch = std::mem::take(&mut self.batch);
-        let (report, staged) = self.write(&mut batch).await?;
+        let (mut report, staged) = self.write(&mut batch).await?;
+        self.applied = batch.fetches.unwrap_or(self.applied);
         self.note(batch, &staged);
+        report.ranges.extend(self.arrivals.settle(self.applied));
         Ok(report)
     }
 
@@ -179,6 +239,9 @@ impl Writer for LedgerWriter {
         self.batch = Batch::default();
         self.index.clear();
         self.observations.refresh().await?;
-        self.owner.refresh().await
+        self.owner.refresh().await?;
+        self.scopes.refresh().await?;
+        self.applied = self.owner.fetches_applied().await?;
+        Ok(())
     }
 }

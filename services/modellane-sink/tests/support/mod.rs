@@ -6,9 +6,9 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Decimal128Type, Int8Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use modellane_event::*;
 use modellane_lake::{Lake, LakeConfig};
-use modellane_ledger::{CommitRecord, Counters, EntryView, StreamRange};
+use modellane_ledger::{CommitRecord, Counters, EntryView, PresenceCounters, StreamRange};
 use modellane_runtime::{Metrics, Shutdown, SystemClock};
-use modellane_schema::judged_codec;
+use modellane_schema::{fetch_codec, judged_codec};
 use modellane_sink::*;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,12 @@ impl MemoryLog {
         let mut payload = Vec::new();
         judged_codec().encode(event, &mut payload).unwrap();
         self.partitions.lock().unwrap()[partition][offset] = Some(payload);
+    }
+
+    pub(crate) fn put_fetch(&self, partition: usize, closed: &ScopeClosed) {
+        let mut payload = Vec::new();
+        fetch_codec().encode(closed, &mut payload).unwrap();
+        self.put_bytes(partition, payload);
     }
 
     pub(crate) fn with_low(mut self, low: i64) -> Self {
@@ -149,19 +155,28 @@ impl Told {
         key.event_id("litellm.spend_logs", &format!("request-{}", self.event))
     }
 
+    /// The scope of its day, as sources name it whose scopes are days.
+    pub(crate) fn scope(&self) -> String {
+        self.start().date().to_string()
+    }
+
+    fn start(&self) -> UtcTime {
+        UtcTime(time("2026-11-01T08:00:00Z").micros() + i64::from(self.day) * 86_400_000_000)
+    }
+
     /// A tenth of a cent a token.
     pub(crate) fn cost(&self) -> Amount {
         Amount::from_billionths(i128::from(self.tokens) * 1_000_000).unwrap()
     }
 
     pub(crate) fn to_event(self) -> JudgedEvent {
-        let start = UtcTime(time("2026-11-01T08:00:00Z").micros() + i64::from(self.day) * 86_400_000_000);
+        let start = self.start();
         let facts = facts(start, self.tokens, self.cost());
         let usage = UsageEvent {
             event_id: self.id(),
             source: Label::literal("litellm.spend_logs"),
             source_key: Label::new(&format!("request-{}", self.event)).unwrap(),
-            scope_key: None,
+            scope_key: Some(Label::new(&self.scope()).unwrap()),
             observed_at: UtcTime(time("2026-11-05T00:00:00Z").micros() + self.seen),
             event_date: start.date(),
             content_hash: facts.content_hash(),
@@ -294,8 +309,18 @@ impl Bench {
         judged: &MemoryLog,
         hook: StageHook,
     ) -> Result<Progress, SinkError> {
+        self.drain_both(judged, &MemoryLog::new("test/fetches", 1), hook).await
+    }
+
+    /// The same with a log of complete fetches beside the events.
+    pub(crate) async fn drain_both(
+        &self,
+        judged: &MemoryLog,
+        fetches: &MemoryLog,
+        hook: StageHook,
+    ) -> Result<Progress, SinkError> {
         let sink = self.open().await.with_stage_hook(hook);
-        drain_sink(sink, judged).await
+        drain_logs(sink, judged, fetches).await
     }
 
     pub(crate) fn table(&self, name: &str) -> PathBuf {
@@ -309,16 +334,22 @@ impl Bench {
 }
 
 pub(crate) async fn drain_sink(sink: Sink, judged: &MemoryLog) -> Result<Progress, SinkError> {
+    drain_logs(sink, judged, &MemoryLog::new("test/fetches", 1)).await
+}
+
+async fn drain_logs(sink: Sink, judged: &MemoryLog, fetches: &MemoryLog) -> Result<Progress, SinkError> {
     let shutdown = Shutdown::new();
     let mut handle = sink.handle();
     let logs = SinkLogs {
         judged: judged.clone(),
         intents: MemoryLog::new("test/intents", 1),
         rejects: MemoryLog::new("test/rejects", 1),
+        fetches: fetches.clone(),
     };
     let running = tokio::spawn(sink.run(logs, shutdown.clone()));
     // If the sink ends by itself, its own error is the better one.
-    let _ = handle.wait_committed(&judged.ends()).await;
+    let ends = [judged.ends(), fetches.ends()].concat();
+    let _ = handle.wait_committed(&ends).await;
     shutdown.trigger();
     running.await.unwrap()?;
     Ok(handle.progress())
@@ -410,6 +441,16 @@ pub(crate) fn truth<'a>(told: impl IntoIterator<Item = &'a Told>) -> (i64, i128)
     told.into_iter().fold((0, 0), |(tokens, cost), told| {
         (tokens + told.tokens, cost + i128::from(told.tokens) * 1_000_000)
     })
+}
+
+/// What complete fetches did to events, as the commits of a table say.
+pub(crate) fn presence(table: &Path) -> PresenceCounters {
+    let mut presence = PresenceCounters::default();
+    for info in actions(table, "commitInfo").iter().filter(|info| !info["modellaneOwner"].is_null()) {
+        let count = |name: &str| info["modellanePresence"][name].as_u64().unwrap_or(0);
+        presence.add(&PresenceCounters { withdrawn: count("withdrawn"), reinstated: count("reinstated") });
+    }
+    presence
 }
 
 /// What the commits of a table say of themselves.

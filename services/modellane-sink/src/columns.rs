@@ -2,8 +2,8 @@
 
 use crate::{LEDGER_TABLE, SinkError};
 use arrow::array::{
-    Array, BinaryArray, Decimal128Array, Int8Array, Int32Array, Int64Array, ListArray, RecordBatch,
-    StringArray, TimestampMicrosecondArray,
+    Array, BinaryArray, BooleanArray, Decimal128Array, Int8Array, Int32Array, Int64Array, ListArray,
+    RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 
 pub(crate) fn damaged(column: &str) -> SinkError {
@@ -54,6 +54,10 @@ macro_rules! typed_columns {
 typed_columns! {
     /// 16 bytes.
     Ids(BinaryArray): [u8; 16], |values, row| values.value(row).try_into().ok();
+    /// Any number of bytes.
+    Bytes(BinaryArray): &'a [u8], |values, row| Some(values.value(row));
+    /// Yes or no.
+    Flags(BooleanArray): bool, |values, row| Some(values.value(row));
     /// Text.
     Texts(StringArray): &'a str, |values, row| Some(values.value(row));
     /// Microseconds.
