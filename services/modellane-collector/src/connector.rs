@@ -42,12 +42,59 @@ pub struct Draft {
     pub event_date: Date,
     /// Feed name where it differs from the source's, as for `otlp`.
     pub feed: Option<&'static str>,
-    /// Account, report and period of the fetch.
-    pub scope: Option<NaturalKey>,
+    /// Where the record lies, if parts of the source can be fetched whole.
+    pub scope: Option<Scope>,
     /// When the data was fetched, if the payload states it.
     pub observed_at: Option<UtcTime>,
     /// What the record says.
     pub facts: UsageFacts,
+}
+
+/// A part of a source that can be fetched whole, such as an organisation's month. A record lies in it for
+/// good: the scope follows from the natural key, never from the fetch that brought the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// Names it within the source.
+    pub key: NaturalKey,
+    /// First day of its period.
+    pub first: Date,
+    /// Day after its period.
+    pub end: Date,
+}
+
+impl Scope {
+    /// A scope of one UTC day.
+    pub fn day(key: NaturalKey, day: Date) -> Self {
+        Self { key, first: day, end: day.next() }
+    }
+
+    /// A scope of the month that a day lies in.
+    pub fn month(key: NaturalKey, day: Date) -> Self {
+        let (first, end) = day.month();
+        Self { key, first, end }
+    }
+}
+
+/// Which scopes a fetch is complete for by the payload's own word, if all of it arrived and was understood.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// It does not say.
+    #[default]
+    Unstated,
+    /// Every scope that it holds a record of, within these days (first, and the day after) if they are
+    /// stated.
+    Held(Option<(Date, Date)>),
+    /// Every UTC day from the first to before the second, those without a record too.
+    Days(Date, Date),
+}
+
+/// What a payload says of its fetch as a whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statement {
+    /// What the fetch is complete for.
+    pub extent: Extent,
+    /// The vendor's own count of the fetch's records, over all pages.
+    pub total: Option<u64>,
 }
 
 /// Why a record was not taken; never holds a value of it.
@@ -117,6 +164,17 @@ pub trait Connector: Send + Sync {
     /// Which pages of a fetch the payload holds, in its order; none where a payload stands for itself.
     fn pages(&self, _payload: &Payload<'_>) -> Vec<Page> {
         Vec::new()
+    }
+
+    /// What the payload says of its fetch as a whole. Of a file that is read record by record it sees the
+    /// first 64 KiB.
+    fn statement(&self, _payload: &Payload<'_>) -> Statement {
+        Statement::default()
+    }
+
+    /// The scope of a day's records, where each UTC day of the source is one.
+    fn day_scope(&self, _day: Date, _key: &LakeKey) -> Option<Scope> {
+        None
     }
 
     /// The format as a sequence of JSON records, if it is one whose records do not depend on each other:

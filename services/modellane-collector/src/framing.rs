@@ -6,7 +6,7 @@ mod scan;
 
 use memchr::{memchr, memchr_iter};
 use scan::{FirstLine, Found, Scan, find_array, first_line};
-pub(crate) use scan::{objects, outer_field, string_end};
+pub(crate) use scan::{objects, opens_array, outer_field, string_end};
 
 /// Longest record. No vendor's row comes near; rows that carry content may.
 pub(crate) const MAX_RECORD: usize = 4 << 20;

@@ -14,10 +14,11 @@ mod otlp;
 mod reply;
 
 use crate::config::CollectorConfig;
-use crate::connector::{Connector, Payload, Records};
+use crate::connector::{Connector, Extent, Payload, Records};
 use crate::connectors;
 use crate::connectors::otlp::Received;
 use crate::error::CollectorError;
+use crate::fetch::Origin;
 use crate::intake::{Begun, Counts, IndexedRejection, Intake};
 use crate::intents::read_intents;
 use crate::publish::{Batch, Encoding, PayloadHash, Publish, RejectOrigin};
@@ -166,8 +167,11 @@ async fn intents(State(collector): State<Arc<Collector>>, request: Request) -> R
     declared.rejected.iter().for_each(|rejected| counts.reject(rejected.rejection.reason));
     let unusable = body.trim_ascii().is_empty() || counts.all_rejected();
     let taken = Taken { counts, rejections: declared.rejected, looks_like: None, hint: None, unusable };
-    match collector.publish("intents", &batch, &taken.counts).await {
-        Ok(()) => summary(&taken),
+    match collector.publish("intents", &batch).await {
+        Ok(()) => {
+            collector.count("intents", &taken.counts);
+            summary(&taken)
+        }
         Err(response) => response,
     }
 }
@@ -178,6 +182,14 @@ enum Reader {
     Connector(&'static dyn Connector),
     /// One of the encodings of telemetry.
     Telemetry(fn(&Payload<'_>, &mut dyn Records) -> Received),
+}
+
+/// A payload on its way out.
+struct Worked {
+    batch: Batch,
+    /// What is to be said once every event is acknowledged.
+    closes: Batch,
+    taken: Taken,
 }
 
 /// What became of a payload.
@@ -209,8 +221,13 @@ impl Collector {
         let collector = Arc::clone(self);
         let work = tokio::task::spawn_blocking(move || collector.work(source, &body, reader));
         let done = work.await.map_err(|_| CollectorError::Stopped).flatten();
-        let (batch, taken) = done.map_err(|error| reply::fault(&error))?;
-        self.publish(source, &batch, &taken.counts).await?;
+        let Worked { batch, closes, taken } = done.map_err(|error| reply::fault(&error))?;
+        self.publish(source, &batch).await?;
+        // A fetch is complete only when all of it has arrived.
+        if !closes.is_empty() {
+            self.publish(source, &closes).await?;
+        }
+        self.count(source, &taken.counts);
         Ok(taken)
     }
 
@@ -235,16 +252,11 @@ impl Collector {
     }
 
     /// Reads, seals and encodes a payload.
-    fn work(
-        &self,
-        source: &'static str,
-        body: &[u8],
-        reader: Reader,
-    ) -> Result<(Batch, Taken), CollectorError> {
+    fn work(&self, source: &'static str, body: &[u8], reader: Reader) -> Result<Worked, CollectorError> {
         let now = self.clock.now();
         let payload = Payload { bytes: body, observed_at: now, key: &self.key };
         let mut intake = Intake::new(&self.key, source);
-        let mut encoding = Encoding::default();
+        let (mut encoding, mut closes) = (Encoding::default(), Batch::default());
         let (mut hint, mut undecodable) = (None, None);
         match reader {
             Reader::Connector(connector) if intake.begin(connector.pages(&payload)) == Begun::OutOfTurn => {
@@ -252,8 +264,14 @@ impl Collector {
                 intake.refuse(Begun::OUT_OF_TURN, &mut encoding);
             }
             Reader::Connector(connector) => {
+                let statement = connector.statement(&payload);
+                intake.list_fetches(statement.extent != Extent::Unstated);
                 intake.survey(connector, &payload);
                 intake.read(connector, &payload, &mut encoding);
+                if intake.fetch_has_ended() {
+                    let origin = Origin { connector, key: &self.key, observed_at: now };
+                    intake.take_fetch().close(statement, &origin, &mut closes)?;
+                }
             }
             Reader::Telemetry(read) => {
                 let received = Cell::new(Received::default());
@@ -277,17 +295,19 @@ impl Collector {
         let batch = encoding.seal(&self.key, &origin)?;
         let looks_like = looks_like.map(|(source, _)| source);
         let unusable = undecodable.unwrap_or_else(|| body.trim_ascii().is_empty() || counts.all_rejected());
-        Ok((batch, Taken { counts, rejections, looks_like, hint, unusable }))
+        Ok(Worked { batch, closes, taken: Taken { counts, rejections, looks_like, hint, unusable } })
     }
 
-    async fn publish(&self, source: &str, batch: &Batch, counts: &Counts) -> Result<(), Response> {
-        if let Err(error) = self.publisher.publish(batch).await {
+    async fn publish(&self, source: &str, batch: &Batch) -> Result<(), Response> {
+        self.publisher.publish(batch).await.map_err(|error| {
             tracing::warn!(source, %error, "could not publish");
-            return Err(unavailable());
-        }
+            unavailable()
+        })
+    }
+
+    fn count(&self, source: &str, counts: &Counts) {
         count(&self.metrics, source, counts);
         tracing::debug!(source, accepted = counts.accepted, rejected = counts.rejected, "took in a payload");
-        Ok(())
     }
 
     fn batch_id(&self, body: &[u8]) -> [u8; 16] {

@@ -34,7 +34,9 @@ pub struct ImportOptions {
     pub observed_at: UtcTime,
     /// When the import happens.
     pub recorded_at: UtcTime,
-    /// Whether the files are everything that the vendor has for their period.
+    /// Whether the files together are everything that the vendor has: for each scope that they hold records
+    /// of and, where a scope is a day, for each day from their first record to their last. Files that say
+    /// themselves what they are complete for are believed.
     pub complete: bool,
     /// Reads everything and publishes nothing.
     pub dry_run: bool,
@@ -60,8 +62,9 @@ pub struct ImportSummary {
     pub counts: Counts,
     /// Events published: accepted records without the repeated ones.
     pub published: u64,
-    /// Whether the delivery is declared complete and nothing of it was rejected.
-    pub complete: bool,
+    /// Scopes, such as an organisation's month, that the delivery is complete for: what two such deliveries
+    /// in a row lack is withdrawn.
+    pub scopes_closed: u64,
 }
 
 /// What became of a file.
@@ -148,6 +151,7 @@ impl Importer {
         progress: &mut impl FnMut(Progress),
     ) -> Result<u64, CollectorError> {
         let (mut done, mut published, mut open) = (0, 0, true);
+        let mut closes = None;
         let mut sending = FuturesUnordered::new();
         while open || !sending.is_empty() {
             tokio::select! {
@@ -157,12 +161,17 @@ impl Importer {
                         if let Some(batch) = update.batch {
                             sending.push(self.send(batch, dry_run));
                         }
+                        closes = closes.or(update.closes);
                     }
                     None => open = false,
                 },
                 Some(sent) = sending.next() => published += sent?,
             }
             progress(Progress { done, total, published });
+        }
+        // A fetch is complete only when all of it has arrived.
+        if let Some(closes) = closes {
+            self.send(closes, dry_run).await?;
         }
         Ok(published)
     }

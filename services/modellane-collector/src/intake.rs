@@ -9,7 +9,8 @@
 //! Ordinals need every page of a fetch, so [`Intake::begin`] refuses a page whose predecessors are not in the
 //! delivery: its rows would get the ids of other rows.
 
-use crate::connector::{Connector, Draft, JsonRecords, Keys, Page, Payload, Records, Rejection};
+use crate::connector::{Connector, Draft, JsonRecords, Keys, Page, Payload, Records, Rejection, Scope};
+use crate::fetch::Fetch;
 use crate::id_search::IdSearch;
 use crate::json::for_each_record;
 use crate::natural_key::NaturalKey;
@@ -141,6 +142,9 @@ pub struct Intake<'a> {
     /// Contents under each repeated key without an id, in order, within the current fetch.
     contents: HashMap<NaturalKey, Vec<ContentHash>>,
     page: Option<Page>,
+    /// The current fetch, and whether its events are listed.
+    fetch: Fetch,
+    lists: bool,
     order: u64,
     counts: Counts,
 }
@@ -162,6 +166,8 @@ impl<'a> Intake<'a> {
             held: HashMap::new(),
             contents: HashMap::new(),
             page: None,
+            fetch: Fetch::default(),
+            lists: false,
             order: 0,
             counts: Counts::default(),
         }
@@ -260,13 +266,36 @@ impl<'a> Intake<'a> {
         };
         if begun != Begun::NextPage {
             self.contents.clear();
+            self.fetch = Fetch::default();
         }
         self.page = pages.pop().filter(|_| begun != Begun::OutOfTurn);
         begun
     }
 
+    /// Lists the events of fetches from now on, or no longer.
+    pub(crate) fn list_fetches(&mut self, lists: bool) {
+        self.lists = lists;
+    }
+
+    /// Whether the fetch has ended with what was read: the vendor says that no page follows, or it comes in
+    /// one piece.
+    pub(crate) fn fetch_has_ended(&self) -> bool {
+        self.page.as_ref().is_none_or(|page| page.last)
+    }
+
+    /// What the current fetch had so far.
+    pub(crate) fn take_fetch(&mut self) -> Fetch {
+        std::mem::take(&mut self.fetch)
+    }
+
+    /// Part of the current fetch was not understood.
+    pub(crate) fn fetch_is_short(&mut self) {
+        self.fetch.reject();
+    }
+
     /// Rejects a payload as a whole.
     pub(crate) fn refuse(&mut self, rejection: Rejection, outlet: &mut dyn Outlet) {
+        self.fetch.reject();
         self.counts.reject(rejection.reason);
         outlet.reject(IndexedRejection { index: 0, line: None, rejection });
     }
@@ -297,8 +326,9 @@ impl<'a> Intake<'a> {
         }
     }
 
-    fn seal(&mut self, draft: Draft, observed_at: UtcTime, outlet: &mut dyn Outlet) {
+    fn seal(&mut self, mut draft: Draft, observed_at: UtcTime, outlet: &mut dyn Outlet) {
         self.counts.accepted += 1;
+        self.fetch.record();
         self.order += 1;
         let repeated = self.repeated.contains(&fingerprint(&draft.natural_key));
         let content_hash = draft.facts.content_hash();
@@ -312,7 +342,11 @@ impl<'a> Intake<'a> {
             ordinal = u32::try_from(contents.len()).unwrap_or(u32::MAX);
             contents.push(content_hash);
         }
-        let event = self.event(draft, ordinal, content_hash, observed_at);
+        let scope = draft.scope.take();
+        let event = self.event(draft, scope.as_ref(), ordinal, content_hash, observed_at);
+        if let (true, Some(scope), Some(key)) = (self.lists, &scope, &event.scope_key) {
+            self.fetch.list(scope, key, event.event_id);
+        }
         if repeated {
             self.hold(event);
         } else {
@@ -323,6 +357,7 @@ impl<'a> Intake<'a> {
     fn event(
         &self,
         draft: Draft,
+        scope: Option<&Scope>,
         ordinal: u32,
         content_hash: ContentHash,
         observed_at: UtcTime,
@@ -333,7 +368,7 @@ impl<'a> Intake<'a> {
             event_id: self.key.event_id(source, source_key.as_str()),
             source: Label::literal(source),
             source_key,
-            scope_key: draft.scope.map(|scope| scope.label(self.key)),
+            scope_key: scope.map(|scope| scope.key.label(self.key)),
             // A vendor's clock that runs ahead must not outdate later fetches.
             observed_at: draft.observed_at.map_or(observed_at, |stated| stated.min(observed_at)),
             event_date: draft.event_date,
@@ -391,6 +426,7 @@ impl Records for Sealing<'_, '_> {
         self.intake.seal(draft, self.observed_at, self.outlet);
     }
     fn reject(&mut self, index: u64, rejection: Rejection) {
+        self.intake.fetch.reject();
         self.intake.counts.reject(rejection.reason);
         self.outlet.reject(IndexedRejection { index, line: self.line, rejection });
     }

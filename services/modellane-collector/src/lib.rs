@@ -17,6 +17,7 @@ mod config;
 pub mod connector;
 pub mod connectors;
 mod error;
+pub(crate) mod fetch;
 pub(crate) mod framing;
 pub mod http;
 pub(crate) mod id_search;
@@ -31,7 +32,10 @@ pub(crate) mod sniff;
 pub(crate) mod tools;
 
 pub use config::{AccessKey, CollectorConfig};
-pub use connector::{Connector, Draft, JsonRecords, Keys, Page, Payload, Records, Rejection, SourceSpec};
+pub use connector::{
+    Connector, Draft, Extent, JsonRecords, Keys, Page, Payload, Records, Rejection, Scope, SourceSpec,
+    Statement,
+};
 pub use error::CollectorError;
 pub use http::{Collector, admin_only, otlp_router, router};
 pub use import::{FileSummary, ImportOptions, ImportSummary, Importer, Progress};

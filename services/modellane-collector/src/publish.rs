@@ -3,9 +3,9 @@
 use crate::error::CollectorError;
 use crate::intake::{IndexedRejection, Outlet};
 use futures::future::BoxFuture;
-use modellane_event::{IntentEvent, Label, LakeKey, RejectEvent, RejectId, UsageEvent, UtcTime};
+use modellane_event::{IntentEvent, Label, LakeKey, RejectEvent, RejectId, ScopeClosed, UsageEvent, UtcTime};
 use modellane_kafka::{KafkaError, Topic};
-use modellane_schema::{AvroCodec, intent_codec, reject_codec, usage_codec};
+use modellane_schema::{AvroCodec, fetch_codec, intent_codec, reject_codec, usage_codec};
 use std::ops::Range;
 
 /// Encoded messages that are acknowledged together.
@@ -60,6 +60,12 @@ impl Batch {
         self.push(Topic::Intents, intent.intent_id.as_str().as_bytes(), intent, intent_codec())
     }
 
+    /// Adds a message of a complete fetch, keyed by its scope, so that all of a scope stays in order.
+    pub fn push_fetch(&mut self, closed: &ScopeClosed) -> Result<(), CollectorError> {
+        let key = format!("{}|{}", closed.source, closed.scope_key);
+        self.push(Topic::Fetches, key.as_bytes(), closed, fetch_codec())
+    }
+
     fn push<T: serde::Serialize>(
         &mut self,
         topic: Topic,
@@ -93,6 +99,7 @@ pub struct KafkaPublish {
     usage: String,
     intents: String,
     rejects: String,
+    fetches: String,
 }
 
 impl KafkaPublish {
@@ -103,6 +110,7 @@ impl KafkaPublish {
             usage: Topic::Usage.name(topic_prefix),
             intents: Topic::Intents.name(topic_prefix),
             rejects: Topic::Rejects.name(topic_prefix),
+            fetches: Topic::Fetches.name(topic_prefix),
         }
     }
 }
@@ -118,6 +126,7 @@ impl Publish for KafkaPublish {
                 let topic = match topic {
                     Topic::Intents => &self.intents,
                     Topic::Rejects => &self.rejects,
+                    Topic::Fetches => &self.fetches,
                     _ => &self.usage,
                 };
                 sending.send(topic, key, payload).await?;

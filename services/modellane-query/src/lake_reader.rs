@@ -32,6 +32,7 @@ impl LakeReader {
             ("intents", modellane_schema::intents_schema()),
             ("rejects", modellane_schema::rejects_schema()),
             ("teams", modellane_schema::teams_schema()),
+            ("fetches", modellane_schema::fetches_schema()),
         ];
         let tables = tables
             .into_iter()

@@ -32,7 +32,7 @@ pub(crate) type TableVersions = BTreeMap<&'static str, Option<u64>>;
 pub(crate) struct BaseTables {
     /// Their Delta versions.
     pub versions: TableVersions,
-    /// `usage_ledger`, `intents`, `rejects`, `teams` and `known_sources`.
+    /// `usage_ledger`, `intents`, `rejects`, `teams`, `fetches` and `known_sources`.
     pub tables: Vec<(&'static str, Arc<dyn TableProvider>)>,
 }
 

@@ -22,11 +22,12 @@ macro_rules! view {
 }
 
 /// Every view, each after those it reads.
-pub(crate) const VIEWS: [View; 14] = [
+pub(crate) const VIEWS: [View; 15] = [
     view!("usage_ledger", true),
     view!("rejects", true),
     view!("intents", true),
     view!("teams", false),
+    view!("fetches", false),
     view!("usage", false),
     view!("spend", false),
     view!("spend_daily", false),

@@ -39,6 +39,7 @@ async fn a_message_of_another_version_pauses_its_partition_alone() {
         judged: log.clone(),
         intents: MemoryLog::new("test/intents", 1),
         rejects: MemoryLog::new("test/rejects", 1),
+        fetches: MemoryLog::new("test/fetches", 1),
     };
     let running = tokio::spawn(sink.run(logs, shutdown.clone()));
     let stream = log.stream_name().to_owned();
@@ -122,6 +123,7 @@ async fn a_topic_of_many_times_the_memory_is_taken_in_parts() {
         judged: counted.clone(),
         intents: Counted::new(&MemoryLog::new("test/intents", 1)),
         rejects: Counted::new(&MemoryLog::new("test/rejects", 1)),
+        fetches: Counted::new(&MemoryLog::new("test/fetches", 1)),
     };
     let running = tokio::spawn(sink.run(logs, shutdown.clone()));
     handle.wait_committed(&log.ends()).await.unwrap();

@@ -102,9 +102,13 @@ pub(crate) struct Import {
     /// Exported files, pages of one fetch together; gzip and zstd are unpacked.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The files are everything that the vendor has for their period.
+    /// The files together are everything that the vendor has for their period.
     ///
-    /// Noted in the summary; rows that the files lack are not withdrawn yet.
+    /// That is each UTC day from their first record to their last, or, where a source's files are per
+    /// organisation, each of its months or days that they hold records of. A row that two such imports in a
+    /// row lack is withdrawn from the totals, and comes back when the vendor has it again. Files with a
+    /// rejected record withdraw nothing. A Copilot billing report, a report that states its day and the pages
+    /// of a Cursor fetch are complete without this.
     #[arg(long)]
     pub(crate) complete: bool,
     /// When the files were fetched, where they do not say so themselves (RFC 3339; default: now).

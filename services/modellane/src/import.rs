@@ -137,6 +137,8 @@ pub(crate) struct Summary {
     null_labels: BTreeMap<&'static str, u64>,
     /// Whether no file held a single record of the source.
     unreadable: bool,
+    /// Parts of the source that the files are complete for.
+    scopes_closed: u64,
     /// File, index and reason of the first rejections.
     remarks: Vec<String>,
 }
@@ -153,6 +155,7 @@ impl Summary {
             unreadable: counts.accepted == 0
                 && counts.skipped.is_empty()
                 && import.files.iter().all(|file| file.empty || file.counts.rejected > 0),
+            scopes_closed: import.scopes_closed,
             remarks: Vec::new(),
         };
         for file in &import.files {
@@ -199,6 +202,13 @@ impl Summary {
                 out::line(format_args!("{what}: {}", list.join(", ")))?;
             }
         }
+        if self.scopes_closed > 0 {
+            out::line(format_args!(
+                "complete for {} days or months of the source: rows that two complete fetches in a row lack are \
+                 withdrawn",
+                self.scopes_closed
+            ))?;
+        }
         for remark in &self.remarks {
             out::line(format_args!("  {remark}"))?;
         }
@@ -214,6 +224,7 @@ impl Summary {
 pub(crate) async fn run(mut config: AppConfig, args: Import) -> Result<u64> {
     config.use_data_dir(args.data_dir.clone());
     check_files(&args.files)?;
+    let vouched = args.complete;
     let summary = if args.dry_run {
         let summary = Importer::dry().take(&args).await?;
         summary.print()?;
@@ -222,6 +233,16 @@ pub(crate) async fn run(mut config: AppConfig, args: Import) -> Result<u64> {
     } else {
         send(config, &args).await?
     };
+    if vouched && summary.scopes_closed == 0 {
+        out::line(format_args!(
+            "not taken as complete: {}",
+            if summary.rejected > 0 {
+                "records were rejected"
+            } else {
+                "nothing of this source is fetched whole"
+            }
+        ))?;
+    }
     if summary.unreadable {
         bail!(
             "none of the files holds a record of {} that can be read; check the name of the source and the \

@@ -9,7 +9,7 @@
 //! the gross amount, and the credit value only where the gross amount is zero because the quota of the
 //! seat included the use.
 
-use crate::connector::{Connector, Draft, Payload, Records, Rejection, SourceSpec};
+use crate::connector::{Connector, Draft, Extent, Payload, Records, Rejection, Scope, SourceSpec, Statement};
 use crate::framing::MAX_RECORD;
 use crate::json::{amount, not_negative};
 use crate::model_names::model_name;
@@ -78,6 +78,11 @@ impl Connector for CopilotBillingCsv {
             }
             index += 1;
         }
+    }
+
+    /// The report is made for a period, and says all that the organisation has for each month in it.
+    fn statement(&self, _payload: &Payload<'_>) -> Statement {
+        Statement { extent: Extent::Held(None), total: None }
     }
 }
 
@@ -250,11 +255,12 @@ impl Row<'_> {
     }
 
     /// The organisation's month. A report without a rejected row is complete for each month it contains.
-    fn scope(&self, day: Date) -> NaturalKey {
+    fn scope(&self, day: Date) -> Scope {
         let (year, month) = day.year_month();
-        NaturalKey::new()
+        let key = NaturalKey::new()
             .id(self.key, self.cell(self.columns.organization))
-            .id(self.key, &format!("{year:04}-{month:02}"))
+            .id(self.key, &format!("{year:04}-{month:02}"));
+        Scope::month(key, day)
     }
 
     /// Premium requests carry model multipliers: 2.7 requests are a charge and no count, so a quantity

@@ -14,7 +14,10 @@
 //!   seats' pool covers them, and what it does not cover `github_copilot.billing_csv` charges.
 //! - `lines_accepted` is `loc_added_sum`.
 
-use crate::connector::{Connector, Draft, JsonRecords, Keys, Payload, Records, Rejection, SourceSpec};
+use crate::connector::{
+    Connector, Draft, Extent, JsonRecords, Keys, Payload, Records, Rejection, Scope, SourceSpec, Statement,
+};
+use crate::framing::{opens_array, outer_field};
 use crate::json::{self, Field, not_negative, required};
 use crate::natural_key::NaturalKey;
 use modellane_event::{
@@ -100,6 +103,22 @@ impl Connector for CopilotUserDay {
 
     fn read(&self, payload: &Payload<'_>, records: &mut dyn Records) {
         json::read_records(self, payload, records);
+    }
+
+    /// A wrapper object that states one day holds that day's report. Rows by themselves state nothing, and a
+    /// longer period is one of another report.
+    fn statement(&self, payload: &Payload<'_>) -> Statement {
+        let day = |name| {
+            let text = std::str::from_utf8(outer_field(payload.bytes, name)?).ok()?;
+            Date::parse(text.trim_matches('"')).ok()
+        };
+        let days = (day("report_start_day"), day("report_end_day"));
+        match days {
+            (Some(start), Some(end)) if start == end && opens_array(payload.bytes, "day_totals") => {
+                Statement { extent: Extent::Held(Some((start, start.next()))), total: None }
+            }
+            _ => Statement::default(),
+        }
     }
 
     fn json_records(&self) -> Option<&dyn JsonRecords> {
@@ -263,7 +282,7 @@ impl Row<'_> {
             needs_ordinal: false,
             event_date: day,
             feed: None,
-            scope: Some(scope),
+            scope: Some(Scope::day(scope, day)),
             observed_at: None,
             facts,
         })

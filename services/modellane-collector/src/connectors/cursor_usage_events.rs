@@ -7,17 +7,24 @@
 //! the pages have to be given together, and a later one without those before it is refused: its rows would
 //! take the ids of others.
 //!
+//! A scope is a UTC day of the team, not the period that was asked for: a use lies in one day, whichever
+//! fetches bring it. A fetch whose pages are all there is complete for each day that lies whole in its period,
+//! and `totalUsageEventsCount` confirms it. The payload names neither the team nor a filter, so fetches are to
+//! be of all users, and of one team to a lake.
+//!
 //! Amounts are fractional cents. `chargedCents` includes the token fee and comes after the discount;
 //! `tokenUsage.totalCents` is the model's cost before it. A row that the seat includes states what it would
 //! have cost. The four token counts are disjoint, so that the input is the sum of three of them.
 
-use crate::connector::{Connector, Draft, Page, Payload, Records, Rejection, SourceSpec};
+use crate::connector::{
+    Connector, Draft, Extent, Page, Payload, Records, Rejection, Scope, SourceSpec, Statement,
+};
 use crate::framing::{objects, outer_field};
 use crate::json::{self, Field, not_negative, required};
 use crate::model_names::model_name;
 use crate::natural_key::NaturalKey;
 use modellane_event::{
-    AccountKind, AccountRef, Amount, CostBasis, CostEvidence, Currency, Grain, Label, LakeKey, Outcome,
+    AccountKind, AccountRef, Amount, CostBasis, CostEvidence, Currency, Date, Grain, Label, LakeKey, Outcome,
     RejectReason, Surface, Tokens, UsageFacts, Who, Work,
 };
 use serde::Deserialize;
@@ -44,13 +51,11 @@ impl Connector for CursorUsageEvents {
     }
 
     fn read(&self, payload: &Payload<'_>, records: &mut dyn Records) {
-        let scope = scope(payload.bytes, payload.key);
         json::for_each_record(payload.bytes, &["usageEvents"], |index, line, record| {
             records.line(line);
             let length = record.as_ref().ok().map(|record| record.len());
-            let draft = record
-                .and_then(json::parse::<Row<'_>>)
-                .and_then(|row| row.draft(payload.key, scope.as_ref(), records));
+            let draft =
+                record.and_then(json::parse::<Row<'_>>).and_then(|row| row.draft(payload.key, records));
             match draft {
                 Ok(draft) => records.accept(index, draft),
                 Err(rejection) => {
@@ -63,6 +68,28 @@ impl Connector for CursorUsageEvents {
     fn pages(&self, payload: &Payload<'_>) -> Vec<Page> {
         objects(payload.bytes).filter_map(|object| page(object, payload.key)).collect()
     }
+
+    fn statement(&self, payload: &Payload<'_>) -> Statement {
+        // All pages of a payload are of one fetch, or it is refused.
+        objects(payload.bytes).next().and_then(statement).unwrap_or_default()
+    }
+
+    fn day_scope(&self, day: Date, key: &LakeKey) -> Option<Scope> {
+        Some(Scope::day(NaturalKey::new().id(key, &day.to_string()), day))
+    }
+}
+
+/// Without a page number nothing tells whether more pages follow.
+fn statement(object: &[u8]) -> Option<Statement> {
+    let pagination: Pagination<'_> = outer_object(object, "pagination")?;
+    pagination.hasNextPage.flag()?;
+    let period: Period<'_> = outer_object(object, "period")?;
+    let start = period.startDate.time("startDate").ok()??;
+    let end = period.endDate.time("endDate").ok()??;
+    let first = if start == start.date().start() { start.date() } else { start.date().next() };
+    let total = outer_field(object, "totalUsageEventsCount").and_then(|text| std::str::from_utf8(text).ok());
+    let total = total.and_then(|text| text.trim().parse().ok());
+    Some(Statement { extent: Extent::Days(first, end.date()), total })
 }
 
 fn page(object: &[u8], key: &LakeKey) -> Option<Page> {
@@ -167,12 +194,7 @@ enum Kind {
 }
 
 impl Row<'_> {
-    fn draft(
-        &self,
-        key: &LakeKey,
-        scope: Option<&NaturalKey>,
-        records: &mut dyn Records,
-    ) -> Result<Draft, Rejection> {
+    fn draft(&self, key: &LakeKey, records: &mut dyn Records) -> Result<Draft, Rejection> {
         let time = required(self.timestamp.time("timestamp")?, "timestamp")?;
         let email = self.userEmail.text("userEmail")?;
         let email = email.and_then(|email| AccountRef::new(key, AccountKind::Email, &email));
@@ -215,7 +237,7 @@ impl Row<'_> {
             needs_ordinal: true,
             event_date: time.date(),
             feed: None,
-            scope: scope.cloned(),
+            scope: CursorUsageEvents.day_scope(time.date(), key),
             observed_at: None,
             facts,
         })

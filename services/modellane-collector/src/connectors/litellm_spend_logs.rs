@@ -10,13 +10,13 @@
 //! Messages, responses and errors are columns of the same table and are passed over. Team, tags and end user
 //! are text of the user's making: no field of an event takes them.
 
-use crate::connector::{Connector, Draft, JsonRecords, Keys, Payload, Records, Rejection, SourceSpec};
+use crate::connector::{Connector, Draft, JsonRecords, Keys, Payload, Records, Rejection, Scope, SourceSpec};
 use crate::json::{self, Field, not_negative, required};
 use crate::model_names::{model_name, provider_name};
 use crate::natural_key::NaturalKey;
 use crate::tools::tool_of_user_agent;
 use modellane_event::{
-    AccountKind, AccountRef, Amount, CostBasis, CostEvidence, Currency, Grain, Label, LakeKey, Outcome,
+    AccountKind, AccountRef, Amount, CostBasis, CostEvidence, Currency, Date, Grain, Label, LakeKey, Outcome,
     Surface, TicketKey, Tokens, UsageFacts, UtcTime, Who, Work,
 };
 use serde::Deserialize;
@@ -49,6 +49,12 @@ impl Connector for LitellmSpendLogs {
 
     fn read(&self, payload: &Payload<'_>, records: &mut dyn Records) {
         json::read_records(self, payload, records);
+    }
+
+    /// By the start of the request, which the table never changes. Only who exports the rows knows whether
+    /// they are a day's rows, all of them.
+    fn day_scope(&self, day: Date, key: &LakeKey) -> Option<Scope> {
+        Some(Scope::day(NaturalKey::new().id(key, &day.to_string()), day))
     }
 
     fn json_records(&self) -> Option<&dyn JsonRecords> {
@@ -202,7 +208,7 @@ impl Row<'_> {
             needs_ordinal: false,
             event_date: start.date(),
             feed: None,
-            scope: None,
+            scope: LitellmSpendLogs.day_scope(start.date(), key),
             observed_at: self.updated_at.time("updated_at")?,
             facts,
         })

@@ -160,6 +160,12 @@ pub(crate) fn outer_field<'a>(payload: &'a [u8], name: &str) -> Option<&'a [u8]>
     }
 }
 
+/// Whether the payload's outermost object has an array of that name, whose end may be missing.
+pub(crate) fn opens_array(payload: &[u8], name: &str) -> bool {
+    let payload = payload.strip_prefix(BOM).unwrap_or(payload).trim_ascii_start();
+    payload.first() == Some(&b'{') && matches!(find_array(payload, &[name]), Found::Array(_))
+}
+
 /// Offset behind the quote that closes a string whose text starts at `from`.
 pub(crate) fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;

@@ -2,8 +2,9 @@
 
 use super::file::{Flow, Input, Piece, stream};
 use super::{FileSummary, ImportOptions, ImportSummary};
-use crate::connector::{Connector, JsonRecords, Keys, Payload, Rejection};
+use crate::connector::{Connector, Extent, JsonRecords, Keys, Payload, Rejection, Statement};
 use crate::error::CollectorError;
+use crate::fetch::{Fetch, Origin};
 use crate::http::count;
 use crate::id_search::IdSearch;
 use crate::intake::{Begun, Counts, IndexedRejection, Intake, Outlet};
@@ -30,6 +31,8 @@ pub(super) struct Update {
     /// Bytes read so far, both times together.
     pub(super) done: u64,
     pub(super) batch: Option<Batch>,
+    /// What is to be said once every event is acknowledged.
+    pub(super) closes: Option<Batch>,
 }
 
 pub(super) struct Job {
@@ -43,6 +46,15 @@ pub(super) struct Job {
     pub(super) done: u64,
 }
 
+/// What complete fetches say, and the one that the import's caller vouches for.
+#[derive(Default)]
+struct Closes {
+    batch: Batch,
+    scopes: u64,
+    declared: Fetch,
+    declared_at: UtcTime,
+}
+
 /// What the second pass over a file works with.
 struct Reading<'i, 'k> {
     intake: &'i mut Intake<'k>,
@@ -51,6 +63,7 @@ struct Reading<'i, 'k> {
     encoding: Encoding,
     summary: FileSummary,
     head: Vec<u8>,
+    statement: Statement,
 }
 
 impl Job {
@@ -67,16 +80,48 @@ impl Job {
             files.iter().map(|path| self.survey(&mut intake, path)).collect::<Result<Vec<_>, _>>()?;
         let mut summary = ImportSummary::default();
         let mut observed_at = self.options.observed_at;
+        let mut closes = Closes::default();
         for (path, batch_id) in files.iter().zip(batch_ids) {
-            let file = self.read(&mut intake, path, batch_id, &mut observed_at)?;
+            let file = self.read(&mut intake, path, batch_id, &mut observed_at, &mut closes)?;
             summary.counts.add(&file.counts);
             summary.files.push(file);
         }
         let mut held = Encoding::default();
         summary.counts.add(&intake.finish(&mut held));
         self.send(held.seal(&key, &self.origin([0; 16]))?, 0)?;
-        summary.complete = self.options.complete && summary.counts.rejected == 0;
+        summary.scopes_closed = self.say_what_is_complete(closes)?;
         Ok(summary)
+    }
+
+    /// Hands over what complete fetches say; answers of how many scopes.
+    fn say_what_is_complete(&self, closes: Closes) -> Result<u64, CollectorError> {
+        let Closes { mut batch, mut scopes, declared, declared_at } = closes;
+        let origin = self.fetch_origin(declared_at);
+        let statement = declared.declared(&origin);
+        scopes += declared.close(statement, &origin, &mut batch)?;
+        self.update(Update { done: self.done, batch: None, closes: Some(batch) })?;
+        Ok(scopes)
+    }
+
+    /// A file was read: its fetch may have ended with it.
+    fn end_file(&self, reading: &mut Reading<'_, '_>, closes: &mut Closes) -> Result<(), CollectorError> {
+        match reading.statement.extent {
+            Extent::Unstated if self.options.complete => {
+                closes.declared.absorb(reading.intake.take_fetch());
+                closes.declared_at = reading.observed_at;
+            }
+            Extent::Held(_) | Extent::Days(..) if reading.intake.fetch_has_ended() => {
+                let origin = self.fetch_origin(reading.observed_at);
+                let fetch = reading.intake.take_fetch();
+                closes.scopes += fetch.close(reading.statement, &origin, &mut closes.batch)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn fetch_origin(&self, observed_at: UtcTime) -> Origin<'_> {
+        Origin { connector: self.connector, key: &self.key, observed_at }
     }
 
     /// Notes the file's keys and makes its identity.
@@ -137,6 +182,7 @@ impl Job {
         path: &Path,
         batch_id: [u8; 16],
         observed_at: &mut UtcTime,
+        closes: &mut Closes,
     ) -> Result<FileSummary, CollectorError> {
         let mut input = Input::open(path)?;
         let mut reading = Reading {
@@ -146,6 +192,7 @@ impl Job {
             encoding: Encoding::default(),
             summary: FileSummary { path: path.to_owned(), ..FileSummary::default() },
             head: Vec::new(),
+            statement: Statement::default(),
         };
         match self.connector.json_records() {
             Some(format) => self.read_records(&mut reading, &mut input, format)?,
@@ -154,6 +201,7 @@ impl Job {
         // The next file stands for a later fetch unless it is the next page of this one.
         *observed_at = UtcTime(reading.observed_at.micros() + 1);
         reading.judge_source(self.connector.spec().name);
+        self.end_file(&mut reading, closes)?;
         reading.summary.empty = reading.head.trim_ascii().is_empty();
         reading.summary.counts.add(&reading.intake.take_counts());
         reading.list_rejections();
@@ -174,7 +222,14 @@ impl Job {
         let ended = stream(input, format.array_keys(), |piece, position| {
             let (place, record) = match piece {
                 Piece::Bytes(bytes) => {
-                    reading.remember(bytes);
+                    if reading.head.is_empty() {
+                        reading.remember(bytes);
+                        let head = std::mem::take(&mut reading.head);
+                        self.hear(reading, &head);
+                        reading.head = head;
+                    } else {
+                        reading.remember(bytes);
+                    }
                     self.progress(position)?;
                     return Ok(Flow::Continue);
                 }
@@ -217,12 +272,20 @@ impl Job {
                 return Ok(());
             }
         }
+        self.hear(reading, &content);
         let payload = self.payload(&content, reading.observed_at);
         reading.intake.read(self.connector, &payload, &mut reading.encoding);
         if broke_off {
             reading.reject(reading.intake.counts().records(), Rejection::new(RejectReason::Truncated));
         }
         Ok(())
+    }
+
+    /// Takes what a file says of its fetch as a whole, before its records.
+    fn hear(&self, reading: &mut Reading<'_, '_>, content: &[u8]) {
+        reading.statement = self.connector.statement(&self.payload(content, reading.observed_at));
+        let states = reading.statement.extent != Extent::Unstated;
+        reading.intake.list_fetches(states || self.options.complete);
     }
 
     fn payload<'a>(&'a self, bytes: &'a [u8], observed_at: UtcTime) -> Payload<'a> {
@@ -235,13 +298,14 @@ impl Job {
     }
 
     fn progress(&self, position: u64) -> Result<(), CollectorError> {
-        self.update(Update { done: self.done + position, batch: None })
+        self.update(Update { done: self.done + position, batch: None, closes: None })
     }
 
     fn send(&self, batch: Batch, position: u64) -> Result<(), CollectorError> {
         self.update(Update {
             done: self.done + position,
             batch: Some(batch).filter(|batch| !batch.is_empty()),
+            closes: None,
         })
     }
 
@@ -257,6 +321,7 @@ impl Reading<'_, '_> {
     }
 
     fn reject(&mut self, index: u64, rejection: Rejection) {
+        self.intake.fetch_is_short();
         self.summary.counts.reject(rejection.reason);
         self.encoding.reject(IndexedRejection { index, line: None, rejection });
     }

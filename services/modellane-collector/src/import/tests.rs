@@ -200,7 +200,8 @@ async fn a_dry_run_reads_and_publishes_nothing() {
     let options = ImportOptions { dry_run: true, complete: true, ..options() };
     let files = [fixture("litellm_spend_logs.json")];
     let summary = run.importer.import("litellm.spend_logs", &files, options, |_| {}).await.unwrap();
-    assert_eq!((summary.counts.accepted, summary.published, summary.complete), (5, 4, true));
+    assert_eq!((summary.counts.accepted, summary.published), (5, 4));
+    assert!(summary.scopes_closed > 0);
     assert_eq!(run.recorder.messages.lock().unwrap().len(), 0);
 }
 
@@ -218,4 +219,64 @@ async fn the_pages_of_a_fetch_belong_together_and_a_later_fetch_is_later() {
     let orphan = run.import("cursor.usage_events", &files[1..2]).await.unwrap();
     assert_eq!((orphan.counts.accepted, orphan.counts.rejected, orphan.published), (0, 1, 0));
     assert!(orphan.files[0].hint.unwrap().contains("with one command"));
+}
+
+/// Scope periods and numbers of events of what the imports said so far.
+fn closed(run: &Run) -> Vec<(String, usize)> {
+    let fetches = run.recorder.fetches();
+    fetches.iter().map(|fetch| (fetch.period_start.date().to_string(), fetch.event_ids.len())).collect()
+}
+
+#[tokio::test]
+async fn a_complete_fetch_is_told_after_its_events() {
+    let run = run();
+    let [old, new] = ["", ".reexported_one_row_gone"]
+        .map(|name| fixture(&format!("github_billing_ai_credit_report{name}.csv")));
+    let summary = run.import("github_copilot.billing_csv", &[old, new]).await.unwrap();
+    assert_eq!(summary.scopes_closed, 2);
+    let fetches = run.recorder.fetches();
+    assert_eq!(closed(&run), [("2026-11-01".to_owned(), 6), ("2026-11-01".to_owned(), 4)]);
+    assert!(fetches[0].observed_at < fetches[1].observed_at, "each file is a fetch");
+    assert!(fetches[1].event_ids.iter().all(|id| fetches[0].event_ids.contains(id)));
+    let topics: Vec<_> = run.recorder.messages.lock().unwrap().iter().map(|(topic, ..)| *topic).collect();
+    let told = topics.iter().position(|topic| *topic == modellane_kafka::Topic::Fetches).unwrap();
+    assert!(topics[told..].iter().all(|topic| *topic == modellane_kafka::Topic::Fetches));
+    assert_eq!(summary.published as usize, told, "every event comes first");
+}
+
+#[tokio::test]
+async fn pages_in_files_are_one_fetch_and_a_part_is_none() {
+    let run = run();
+    let files = ["page1", "page2"].map(|name| fixture(&format!("cursor_usage_events.{name}.json")));
+    assert_eq!(run.import("cursor.usage_events", &files).await.unwrap().scopes_closed, 1);
+    assert_eq!(closed(&run), [("2026-11-09".to_owned(), 6)]);
+    assert!(run.recorder.fetches()[0].confirmed);
+    assert_eq!(run.import("cursor.usage_events", &files[..1]).await.unwrap().scopes_closed, 0);
+    assert_eq!(run.import("cursor.usage_events", &files[1..]).await.unwrap().scopes_closed, 0);
+    let csv = std::fs::read_to_string(fixture("github_billing_ai_credit_report.csv")).unwrap();
+    let cut = run.file("cut.csv", &csv.as_bytes()[..csv.len() - 40]);
+    let summary = run.import("github_copilot.billing_csv", &[cut]).await.unwrap();
+    assert_eq!((summary.counts.rejected, summary.scopes_closed), (1, 0));
+}
+
+#[tokio::test]
+async fn files_are_complete_where_they_say_so_or_somebody_does() {
+    let run = run();
+    let rows = format!("{}\n{}\n", row(1, "1"), row(2, "1").replace("11-09", "11-11"));
+    let file = run.file("rows.ndjson", rows.as_bytes());
+    let bad = run.file("bad.ndjson", row(3, "\"x\"").as_bytes());
+    let vouched = ImportOptions { complete: true, ..options() };
+    let import = async |source: &'static str, files: &[PathBuf], options| {
+        run.importer.import(source, files, options, |_| {}).await.unwrap().scopes_closed
+    };
+    assert_eq!(import("litellm.spend_logs", std::slice::from_ref(&file), options()).await, 0);
+    assert_eq!(import("litellm.spend_logs", &[file.clone(), bad], vouched).await, 0);
+    assert_eq!(closed(&run), []);
+    assert_eq!(import("litellm.spend_logs", &[file], vouched).await, 3, "the day between them too");
+    assert_eq!(closed(&run).iter().map(|(_, events)| *events).collect::<Vec<_>>(), [1, 0, 1]);
+
+    let wrapper = fixture("github_copilot_users-1-day.wrapper_form.json");
+    assert!(import("github_copilot.user_day", &[wrapper], options()).await > 0);
+    let telemetry = fixture("anthropic_claude_code_otel_logs.json");
+    assert_eq!(import("otlp", &[telemetry], vouched).await, 0);
 }

@@ -2,9 +2,9 @@
 
 use super::{Batch, Publish};
 use futures::future::BoxFuture;
-use modellane_event::{IntentEvent, RejectEvent, UsageEvent};
+use modellane_event::{IntentEvent, RejectEvent, ScopeClosed, UsageEvent};
 use modellane_kafka::{KafkaError, Topic};
-use modellane_schema::{intent_codec, reject_codec, usage_codec};
+use modellane_schema::{fetch_codec, intent_codec, reject_codec, usage_codec};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
@@ -31,6 +31,10 @@ impl Recorder {
 
     pub(crate) fn intents(&self) -> Vec<IntentEvent> {
         self.of(Topic::Intents, |payload| intent_codec().decode(payload).unwrap())
+    }
+
+    pub(crate) fn fetches(&self) -> Vec<ScopeClosed> {
+        self.of(Topic::Fetches, |payload| fetch_codec().decode(payload).unwrap())
     }
 
     fn of<T>(&self, wanted: Topic, decode: impl Fn(&[u8]) -> T) -> Vec<T> {

@@ -2,6 +2,8 @@
 
 use crate::testing::{FIRST_COMMIT, SECOND_COMMIT, TestLake, ask, lines};
 use crate::{Query, QueryConfig, QueryError, ReportParams};
+use modellane_event::{EventId, FetchId, Label, ScopeClosed, UtcTime};
+use modellane_schema::FetchBatchBuilder;
 
 #[tokio::test]
 async fn a_lake_without_tables_is_empty_and_not_an_error() {
@@ -242,6 +244,43 @@ async fn corrections_say_what_they_changed() {
             "2026-11-01|2026-11-12|withdrawn|USD|1|0|7.000000000|-|-7.000000000|-7.000000000|-5|-5",
         ]
     );
+}
+
+#[tokio::test]
+async fn a_complete_fetch_is_one_row_once_all_of_it_is_there() {
+    let time = |text: &str| UtcTime::parse(text).unwrap();
+    let part = |fetch: u8, chunk: i32, chunks: i32| ScopeClosed {
+        source: Label::literal("github_copilot.billing_csv"),
+        scope_key: Label::literal("acme|2026-10"),
+        period_start: time("2026-10-01T00:00:00Z"),
+        period_end: time("2026-11-01T00:00:00Z"),
+        fetch_id: FetchId([fetch; 16]),
+        observed_at: time("2026-11-04T07:00:00Z"),
+        confirmed: fetch == 1,
+        events: 40_000,
+        chunk,
+        chunks,
+        event_ids: vec![EventId([9; 16])],
+    };
+    let mut rows = FetchBatchBuilder::with_capacity(5);
+    rows.append(&part(1, 0, 2), time("2026-11-04T07:00:10Z"));
+    rows.append(&part(1, 1, 2), time("2026-11-04T07:00:20Z"));
+    // Sent again, and kept again.
+    rows.append(&part(1, 1, 2), time("2026-11-04T08:00:00Z"));
+    rows.append(&part(2, 0, 3), time("2026-11-04T07:00:10Z"));
+    rows.append(&part(2, 2, 3), time("2026-11-04T07:00:10Z"));
+    let lake = TestLake::empty();
+    lake.append("fetches", "observed_date", rows.finish().unwrap()).await;
+    let query = lake.open().await;
+    let sql =
+        "SELECT source, scope_key, period_start, observed_at, events, confirmed, recorded_at FROM fetches";
+    assert_eq!(
+        ask(&query, sql).await,
+        ["github_copilot.billing_csv|acme|2026-10|2026-10-01T00:00:00Z|2026-11-04T07:00:00Z|40000|true|\
+          2026-11-04T07:00:20Z"]
+    );
+    let earlier = "SELECT * FROM fetches_as_of('2026-11-04T07:00:15Z')";
+    assert_eq!(ask(&query, earlier).await, [""; 0], "a half was all that was known then");
 }
 
 #[tokio::test]
