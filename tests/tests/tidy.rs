@@ -37,7 +37,11 @@ const HEAVY: &[Heavy] = &[
     heavy("serde_avro_fast", &["modellane-schema"], &[]),
     heavy("apache-avro", &[], &["modellane-schema"]),
     // Whoever serves HTTP.
-    heavy("axum", &["modellane", "modellane-collector", "modellane-query", "modellane-runtime"], &[]),
+    heavy(
+        "axum",
+        &["modellane", "modellane-collector", "modellane-query", "modellane-runtime"],
+        &["modellane-kafka", "modellane-processor"],
+    ),
     heavy("cedar-policy", &["modellane-judge"], &[]),
     heavy("figment", &["modellane-runtime"], &[]),
     heavy("clap", &["modellane", "modellane-tests"], &[]),

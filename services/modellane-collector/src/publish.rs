@@ -219,7 +219,12 @@ impl Encoding {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        let mut batch = std::mem::take(&mut self.batch);
+        // The next batch will be about as large; growing into it would copy it several times.
+        let next = Batch {
+            bytes: Vec::with_capacity(self.batch.bytes.len()),
+            messages: Vec::with_capacity(self.batch.messages.len()),
+        };
+        let mut batch = std::mem::replace(&mut self.batch, next);
         for rejection in self.rejections.drain(..) {
             batch.push_reject(&origin.reject(key, &rejection))?;
         }

@@ -90,7 +90,7 @@ impl Batch {
                 if let Some(known) = known.filter(|_| entry.reverses) {
                     waiting.take_back(known.place, EntryKind::Reversal, entry.cause);
                 }
-                waiting.append(&event, &entry.stamp(&event.judgement, UtcTime(0)))
+                waiting.append(&event, &entry.stamp(&event.judgement, UtcTime(0)))?
             }
             (None, Some(known)) => known.place,
             // An unknown event always has an entry.

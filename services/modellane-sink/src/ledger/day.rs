@@ -12,6 +12,9 @@ use modellane_lake::Table;
 use modellane_schema::{LedgerBatchBuilder, ledger_schema, reinstated_rows, reversal_rows};
 use std::sync::{Arc, LazyLock};
 
+/// Rows of a chunk. Columns that grow with the whole day would be copied to new memory again and again.
+const CHUNK: usize = 4_096;
+
 /// Where an event's current entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -49,9 +52,12 @@ impl Day {
     }
 
     /// Appends an entry and says where it is.
-    pub(crate) fn append(&mut self, event: &JudgedEvent, stamp: &EntryStamp) -> Place {
+    pub(crate) fn append(&mut self, event: &JudgedEvent, stamp: &EntryStamp) -> Result<Place, SinkError> {
+        if self.builder.len() >= CHUNK {
+            self.seal()?;
+        }
         self.builder.append(event, stamp);
-        Place::New(self.sealed_rows + self.builder.len() - 1)
+        Ok(Place::New(self.sealed_rows + self.builder.len() - 1))
     }
 
     /// Takes an entry back, by a reversal or a withdrawal.
