@@ -95,6 +95,17 @@ pub struct Statement {
     pub extent: Extent,
     /// The vendor's own count of the fetch's records, over all pages.
     pub total: Option<u64>,
+    /// Whether the fetch may have been of some users only, without the payload saying so.
+    pub may_be_filtered: bool,
+}
+
+impl Statement {
+    /// What counts of it. A fetch that may be filtered is complete only if somebody vouches for it: else the
+    /// fetch of one user would take out what everybody else used.
+    #[must_use]
+    pub fn vouched(self, vouched: bool) -> Self {
+        if self.may_be_filtered && !vouched { Self::default() } else { self }
+    }
 }
 
 /// Why a record was not taken; never holds a value of it.

@@ -83,7 +83,7 @@ impl Fetch {
             }
             _ => Extent::Held(None),
         };
-        Statement { extent, total: None }
+        Statement { extent, ..Statement::default() }
     }
 
     /// Says of each scope that it was fetched whole; answers how many there are. None if the fetch is not

@@ -264,7 +264,8 @@ impl Collector {
                 intake.refuse(Begun::OUT_OF_TURN, &mut encoding);
             }
             Reader::Connector(connector) => {
-                let statement = connector.statement(&payload);
+                // Nobody vouches for what comes over HTTP.
+                let statement = connector.statement(&payload).vouched(false);
                 intake.list_fetches(statement.extent != Extent::Unstated);
                 intake.survey(connector, &payload);
                 intake.read(connector, &payload, &mut encoding);

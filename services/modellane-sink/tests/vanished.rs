@@ -50,7 +50,9 @@ impl World {
     }
 
     fn tell(&self, told: &[Told]) {
-        told.iter().for_each(|told| self.judged.put(told.event as usize % 2, &told.to_event()));
+        for told in told {
+            self.judged.put(told.event as usize % 2, &told.to_event());
+        }
     }
 
     /// As a collector tells of a fetch: its events, then that it is complete.

@@ -107,8 +107,8 @@ pub(crate) struct Import {
     /// That is each UTC day from their first record to their last, or, where a source's files are per
     /// organisation, each of its months or days that they hold records of. A row that two such imports in a
     /// row lack is withdrawn from the totals, and comes back when the vendor has it again. Files with a
-    /// rejected record withdraw nothing. A Copilot billing report, a report that states its day and the pages
-    /// of a Cursor fetch are complete without this.
+    /// rejected record withdraw nothing. A Copilot billing report and a report that states its day are
+    /// complete without this; all pages of a Cursor fetch are only if no filter was set.
     #[arg(long)]
     pub(crate) complete: bool,
     /// When the files were fetched, where they do not say so themselves (RFC 3339; default: now).

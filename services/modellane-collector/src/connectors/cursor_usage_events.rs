@@ -9,8 +9,8 @@
 //!
 //! A scope is a UTC day of the team, not the period that was asked for: a use lies in one day, whichever
 //! fetches bring it. A fetch whose pages are all there is complete for each day that lies whole in its period,
-//! and `totalUsageEventsCount` confirms it. The payload names neither the team nor a filter, so fetches are to
-//! be of all users, and of one team to a lake.
+//! and `totalUsageEventsCount` confirms it, if somebody vouches for it: the payload names neither the team nor
+//! a filter, and a fetch of one user looks like one of all.
 //!
 //! Amounts are fractional cents. `chargedCents` includes the token fee and comes after the discount;
 //! `tokenUsage.totalCents` is the model's cost before it. A row that the seat includes states what it would
@@ -89,7 +89,7 @@ fn statement(object: &[u8]) -> Option<Statement> {
     let first = if start == start.date().start() { start.date() } else { start.date().next() };
     let total = outer_field(object, "totalUsageEventsCount").and_then(|text| std::str::from_utf8(text).ok());
     let total = total.and_then(|text| text.trim().parse().ok());
-    Some(Statement { extent: Extent::Days(first, end.date()), total })
+    Some(Statement { extent: Extent::Days(first, end.date()), total, may_be_filtered: true })
 }
 
 fn page(object: &[u8], key: &LakeKey) -> Option<Page> {

@@ -283,7 +283,8 @@ impl Job {
 
     /// Takes what a file says of its fetch as a whole, before its records.
     fn hear(&self, reading: &mut Reading<'_, '_>, content: &[u8]) {
-        reading.statement = self.connector.statement(&self.payload(content, reading.observed_at));
+        let statement = self.connector.statement(&self.payload(content, reading.observed_at));
+        reading.statement = statement.vouched(self.options.complete);
         let states = reading.statement.extent != Extent::Unstated;
         reading.intake.list_fetches(states || self.options.complete);
     }

@@ -270,7 +270,7 @@ async fn a_complete_fetch_is_one_row_once_all_of_it_is_there() {
     rows.append(&part(2, 0, 3), time("2026-11-04T07:00:10Z"));
     rows.append(&part(2, 2, 3), time("2026-11-04T07:00:10Z"));
     let lake = TestLake::empty();
-    lake.append("fetches", "observed_date", rows.finish().unwrap()).await;
+    lake.append("fetches", Some("observed_date"), rows.finish().unwrap()).await;
     let query = lake.open().await;
     let sql =
         "SELECT source, scope_key, period_start, observed_at, events, confirmed, recorded_at FROM fetches";
