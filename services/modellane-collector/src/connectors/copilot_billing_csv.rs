@@ -82,7 +82,7 @@ impl Connector for CopilotBillingCsv {
 
     /// The report is made for a period, and says all that the organisation has for each month in it.
     fn statement(&self, _payload: &Payload<'_>) -> Statement {
-        Statement { extent: Extent::Held(None), total: None }
+        Statement { extent: Extent::Held(None), ..Statement::default() }
     }
 }
 

@@ -115,7 +115,7 @@ impl Connector for CopilotUserDay {
         let days = (day("report_start_day"), day("report_end_day"));
         match days {
             (Some(start), Some(end)) if start == end && opens_array(payload.bytes, "day_totals") => {
-                Statement { extent: Extent::Held(Some((start, start.next()))), total: None }
+                Statement { extent: Extent::Held(Some((start, start.next()))), ..Statement::default() }
             }
             _ => Statement::default(),
         }
