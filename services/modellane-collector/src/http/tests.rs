@@ -11,6 +11,8 @@ use std::io::Write;
 use std::sync::atomic::Ordering;
 use tower::ServiceExt;
 
+mod fetches;
+
 const LOGS: &[u8] = include_bytes!("../../fixtures/litellm_spend_logs.json");
 const SPEND: &str = "/v1/sources/litellm.spend_logs/records";
 const ROW: &str =
@@ -93,30 +95,6 @@ async fn records_are_answered_after_they_are_published() {
     assert_eq!(server.recorder.events().len(), 4);
     let text = server.metrics.render();
     assert!(text.contains("modellane_collector_accepted_total{source=\"litellm.spend_logs\"} 5"), "{text}");
-}
-
-#[tokio::test]
-async fn a_payload_that_says_its_period_closes_it() {
-    let server = open();
-    let [page_1, page_2] = ["page1", "page2"].map(|page| {
-        let path = format!("{}/fixtures/cursor_usage_events.{page}.json", env!("CARGO_MANIFEST_DIR"));
-        std::fs::read(path).unwrap()
-    });
-    let cursor = "/v1/sources/cursor.usage_events/records";
-    assert_eq!(server.send(cursor, &[], page_1.clone()).await.status, StatusCode::OK);
-    assert_eq!(server.send(SPEND, &[], LOGS).await.status, StatusCode::OK);
-    assert_eq!(server.recorder.fetches(), [], "a page alone is no fetch, and gateway rows say nothing");
-    assert_eq!(server.send(cursor, &[], [page_1, page_2].concat()).await.status, StatusCode::OK);
-    let csv = include_str!("../../fixtures/github_billing_ai_credit_report.csv");
-    let billing = "/v1/sources/github_copilot.billing_csv/records";
-    let headers = [("content-type", "text/csv")];
-    assert_eq!(server.send(billing, &headers, csv).await.status, StatusCode::OK);
-    let broken = csv.replacen("\"3.105\"", "\"many\"", 1);
-    assert_eq!(server.send(billing, &headers, broken).await.status, StatusCode::OK);
-    let fetches = server.recorder.fetches();
-    let found: Vec<_> = fetches.iter().map(|f| (f.source.as_str(), f.event_ids.len(), f.confirmed)).collect();
-    assert_eq!(found, [("github_copilot.billing_csv", 6, false)], "pages may be of one user");
-    assert_eq!(fetches[0].observed_at, UtcTime::parse("2026-11-10T00:00:00Z").unwrap());
 }
 
 #[tokio::test]
