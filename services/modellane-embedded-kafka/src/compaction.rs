@@ -195,9 +195,9 @@ impl Pass<'_> {
                 let base = batch::base(batch).unwrap_or_default();
                 let mut tombstones = false;
                 let kept = batch::retain(batch, |record| {
-                    let keep = !self.keys.is_replaced(record, base) && !(record.is_tombstone && over);
-                    tombstones |= keep && record.is_tombstone;
-                    keep
+                    let gone = self.keys.is_replaced(record, base) || (record.is_tombstone && over);
+                    tombstones |= !gone && record.is_tombstone;
+                    !gone
                 });
                 output.segment.tombstones |= tombstones;
                 kept.map_or(Ok(()), |kept| output.add(&kept))

@@ -211,8 +211,9 @@ impl Log {
             topic,
             partition,
             |partition| {
-                let (spans, _) =
-                    partition.from_offset(offset, limit as u64).ok_or(ResponseError::OffsetOutOfRange)?;
+                let (spans, _) = partition
+                    .spans_from_offset(offset, limit as u64)
+                    .ok_or(ResponseError::OffsetOutOfRange)?;
                 Ok(spans)
             },
             |dir, spans| reader::batches(dir, spans, offset, limit, must),
@@ -229,7 +230,7 @@ impl Log {
         self.read_spans(
             topic,
             partition,
-            |partition| Ok(partition.from_time(time)),
+            |partition| Ok(partition.spans_from_time(time)),
             |dir, spans| reader::first_at(dir, spans, time),
         )
     }

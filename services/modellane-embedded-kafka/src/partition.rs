@@ -259,7 +259,7 @@ impl Partition {
 
     /// What to read for `wanted` bytes from an offset on, and how many bytes there are about. `None` if the
     /// offset is not in the log.
-    pub(crate) fn from_offset(&self, offset: i64, wanted: u64) -> Option<(Vec<Span>, u64)> {
+    pub(crate) fn spans_from_offset(&self, offset: i64, wanted: u64) -> Option<(Vec<Span>, u64)> {
         if !(self.log_start()..=self.high_watermark).contains(&offset) {
             return None;
         }
@@ -292,7 +292,7 @@ impl Partition {
     }
 
     /// Where to look for the first record that is not earlier than a time.
-    pub(crate) fn from_time(&self, time: i64) -> Vec<Span> {
+    pub(crate) fn spans_from_time(&self, time: i64) -> Vec<Span> {
         let Some(first) = self.segments.iter().position(|segment| segment.max_timestamp >= time) else {
             return Vec::new();
         };

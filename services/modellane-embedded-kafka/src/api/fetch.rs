@@ -52,7 +52,7 @@ fn is_answerable(state: &State, request: &FetchRequest, enough: u64) -> bool {
     for topic in &request.topics {
         for wanted in &topic.partitions {
             let partition = state.partition(&topic.topic, wanted.partition).ok();
-            match partition.and_then(|partition| partition.from_offset(wanted.fetch_offset, enough)) {
+            match partition.and_then(|partition| partition.spans_from_offset(wanted.fetch_offset, enough)) {
                 None => return true,
                 Some((_, bytes)) => available += bytes,
             }

@@ -394,14 +394,14 @@ async fn damage_is_told_to_readers_and_what_is_before_it_is_delivered() {
     let bytes = std::fs::read(&path).unwrap();
     let frame = bytes.len() / 4;
     // Every byte of the third frame: prefix, batch header and record.
-    for at in 2 * frame..3 * frame {
+    for (at, byte) in bytes.iter().enumerate().take(3 * frame).skip(2 * frame) {
         let file = File::options().write(true).open(&path).unwrap();
-        std::os::unix::fs::FileExt::write_all_at(&file, &[bytes[at] ^ 0x10], at as u64).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[byte ^ 0x10], at as u64).unwrap();
         let before = log.batches("t", 0, 0, 1 << 20, true).unwrap();
         assert_eq!(split(&before).len(), 2, "byte {at}");
         let damaged = log.batches("t", 0, 2, 1 << 20, true);
         assert_eq!(damaged, Err(ResponseError::CorruptMessage), "byte {at}");
-        std::os::unix::fs::FileExt::write_all_at(&file, &[bytes[at]], at as u64).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[*byte], at as u64).unwrap();
     }
     assert_eq!(read_from(&log, 0, 1 << 20), [0, 1, 2, 3]);
 }

@@ -25,15 +25,15 @@ fn readers_see_only_what_was_published() {
     let settings = settings(100);
     let first = partition.append(&header(-1, -1, 3, 0), 10, &settings);
     let second = partition.append(&header(-1, -1, 2, 0), 10, &settings);
-    assert_eq!(partition.from_offset(0, 100), Some((vec![], 0)));
-    assert_eq!(partition.from_offset(1, 100), None);
+    assert_eq!(partition.spans_from_offset(0, 100), Some((vec![], 0)));
+    assert_eq!(partition.spans_from_offset(1, 100), None);
     partition.publish(first.segment, first.end);
     let span = |from, visible| Span { base: 0, from: Some(from), visible };
-    assert_eq!(partition.from_offset(0, 100), Some((vec![span(0, 10)], 10)));
-    assert_eq!(partition.from_offset(3, 100), Some((vec![], 0)));
+    assert_eq!(partition.spans_from_offset(0, 100), Some((vec![span(0, 10)], 10)));
+    assert_eq!(partition.spans_from_offset(3, 100), Some((vec![], 0)));
     partition.publish(second.segment, second.end);
-    assert_eq!(partition.from_offset(4, 100), Some((vec![span(10, 20)], 10)));
-    assert_eq!((partition.high_watermark(), partition.from_offset(6, 100)), (5, None));
+    assert_eq!(partition.spans_from_offset(4, 100), Some((vec![span(10, 20)], 10)));
+    assert_eq!((partition.high_watermark(), partition.spans_from_offset(6, 100)), (5, None));
 }
 
 #[test]
@@ -126,10 +126,11 @@ fn segments_are_replaced_in_place() {
     }
     partition.replace(0..2, &[]);
     assert_eq!((bases(&partition), partition.log_start()), (vec![2, 3, 4], 2));
-    assert_eq!(partition.from_offset(1, 100), None);
+    assert_eq!(partition.spans_from_offset(1, 100), None);
     let one = Segment { length: 7, visible: 7, settled: true, ..Segment::new(2) };
     partition.replace(2..4, &[one]);
     assert_eq!(bases(&partition), [2, 4]);
-    let spans: Vec<_> = partition.from_offset(3, 100).unwrap().0.iter().map(|s| (s.base, s.from)).collect();
+    let spans: Vec<_> =
+        partition.spans_from_offset(3, 100).unwrap().0.iter().map(|s| (s.base, s.from)).collect();
     assert_eq!(spans, [(2, None), (4, Some(0))]);
 }

@@ -198,7 +198,7 @@ fn play(run: &Run, fault: Fault) -> Result<(), TestCaseError> {
         sink.take(stream, *partition, usize::MAX / 2);
     }
     fetches.for_each(|chunk| sink.take_fetch(chunk));
-    sink.commit(None, run.steps.len() % 2 == 0);
+    sink.commit(None, run.steps.len().is_multiple_of(2));
     check(run, &sink)?;
 
     // I10: everything again, the first streams as other ones, to a sink that remembers nothing.
