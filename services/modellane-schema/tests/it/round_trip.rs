@@ -129,9 +129,11 @@ fn amounts_keep_their_last_digit() {
 #[test]
 fn messages_of_others_are_told_apart() {
     let codec = usage_codec();
-    for bytes in [&b""[..], b"\xC3\x01", b"{\"event_id\":1}", b"\x00\x00\x00\x00\x07 registry framing"] {
+    for bytes in [&b""[..], b"\xC3\x01", b"{\"event_id\":1}", b"\x00\x00\x00\x07"] {
         assert_eq!(codec.decode(bytes), Err(CodecError::NotSingleObject));
     }
+    let framed = b"\x00\x00\x00\x00\x07 registry framing";
+    assert_eq!(codec.decode(framed), Err(CodecError::UnknownSchemaId { id: 7 }));
     let intent = encoded(
         context_codec(),
         &ContextPointer {
