@@ -7,6 +7,8 @@
 
 use modellane_event::Label;
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::LazyLock;
 
 /// First word of every model name that is taken.
 #[rustfmt::skip] // one word a line would hide the list's shape
@@ -28,6 +30,10 @@ const WORDS: &[&str] = &[
     "native", "dialog", "creative", "omni", "distill", "guard", "safeguard", "beta", "alpha", "spark",
     "next", "air", "flashx",
 ];
+
+/// The words that may follow a family: every record has a model, and the lists are long.
+static KNOWN_WORDS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| WORDS.iter().chain(FAMILIES).copied().collect());
 
 /// What vendors write when they hide which model ran.
 #[rustfmt::skip] // one word a line would hide the list's shape
@@ -218,7 +224,7 @@ fn is_model_name(name: &str) -> bool {
     let (mut count, mut unknown) = (0, 0);
     for token in tokens {
         count += 1;
-        if is_version(token) || WORDS.contains(&token) || FAMILIES.contains(&token) {
+        if is_version(token) || KNOWN_WORDS.contains(token) {
             continue;
         }
         unknown += 1;

@@ -32,6 +32,9 @@ impl Label {
 
     /// Trims and checks a text.
     pub fn new(text: &str) -> Result<Self, LabelError> {
+        if is_ascii_label(text.as_bytes()) {
+            return Ok(Self(SmolStr::new(text)));
+        }
         let text = text.trim();
         if text.is_empty() {
             return Err(LabelError::Empty);
@@ -39,9 +42,7 @@ impl Label {
         if text.len() > Self::MAX {
             return Err(LabelError::TooLong);
         }
-        if text.bytes().all(is_plain)
-            || text.chars().all(|c| c.is_alphanumeric() || (c.is_ascii() && is_plain(c as u8)))
-        {
+        if text.chars().all(|c| c.is_alphanumeric() || u8::try_from(c).is_ok_and(is_plain)) {
             Ok(Self(SmolStr::new(text)))
         } else {
             Err(LabelError::Character)
@@ -50,10 +51,8 @@ impl Label {
 
     /// A label of the program's own. Panics on a text that is no label, so only for literals.
     pub fn literal(text: &'static str) -> Self {
-        match Self::new(text) {
-            Ok(label) => label,
-            Err(error) => panic!("literal label: {error}"),
-        }
+        assert!(is_ascii_label(text.as_bytes()), "a literal that is no label");
+        Self(SmolStr::new_static(text))
     }
 
     /// The text.
@@ -62,10 +61,26 @@ impl Label {
     }
 }
 
-fn is_plain(c: u8) -> bool {
-    c.is_ascii_alphanumeric()
-        || matches!(c, b'.' | b'_' | b':' | b'/' | b'@' | b'+' | b'#' | b'~' | b'=' | b'|' | b',' | b'-')
+/// What nearly every label is, told without a look at Unicode.
+fn is_ascii_label(text: &[u8]) -> bool {
+    (1..=Label::MAX).contains(&text.len()) && text.iter().all(|&c| is_plain(c))
 }
+
+fn is_plain(c: u8) -> bool {
+    PLAIN[usize::from(c)]
+}
+
+/// Which bytes may stand in a label.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut c = 0_u8;
+    while c < 128 {
+        plain[c as usize] = c.is_ascii_alphanumeric()
+            || matches!(c, b'.' | b'_' | b':' | b'/' | b'@' | b'+' | b'#' | b'~' | b'=' | b'|' | b',' | b'-');
+        c += 1;
+    }
+    plain
+};
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,8 +115,22 @@ impl std::str::FromStr for Label {
 
 impl<'de> Deserialize<'de> for Label {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = SmolStr::deserialize(d)?;
-        Self::new(&text).map_err(serde::de::Error::custom)
+        d.deserialize_str(LabelVisitor)
+    }
+}
+
+/// Takes the text where it lies, without a copy that is not yet a label.
+struct LabelVisitor;
+
+impl serde::de::Visitor<'_> for LabelVisitor {
+    type Value = Label;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a label")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Label, E> {
+        Label::new(text).map_err(E::custom)
     }
 }
 

@@ -127,7 +127,7 @@ impl Date {
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.naive() {
-            Some(date) => write!(f, "{}", date.format("%Y-%m-%d")),
+            Some(date) => write!(f, "{date}"),
             None => write!(f, "day {}", self.0),
         }
     }

@@ -230,6 +230,27 @@ hash_fields!(UsageFacts: grain, period_start, period_end, vendor, tool, surface,
     model_raw, outcome, billing_account_id, who, work, tokens, cost);
 
 impl UsageFacts {
+    /// One answered request, of which nothing else is known yet.
+    pub fn request(vendor: Label, period_start: UtcTime, period_end: UtcTime) -> Self {
+        Self {
+            grain: Grain::Request,
+            period_start,
+            period_end,
+            vendor,
+            tool: None,
+            surface: None,
+            provider: None,
+            model: None,
+            model_raw: None,
+            outcome: Outcome::Ok,
+            billing_account_id: None,
+            who: Who::default(),
+            work: Work::default(),
+            tokens: Tokens { requests: Some(1), ..Tokens::default() },
+            cost: CostEvidence::none(),
+        }
+    }
+
     /// Hash of the content. A field added later leaves the hash of records without it unchanged.
     pub fn content_hash(&self) -> ContentHash {
         let mut hasher = ContentHasher::new();

@@ -26,5 +26,5 @@ pub use config::LakeConfig;
 pub use error::LakeError;
 pub use file::DataFile;
 pub use lake::Lake;
-pub use stage::StagedFile;
+pub use stage::{StagedFile, pick_rows};
 pub use table::{Table, TableSpec};

@@ -1,9 +1,10 @@
 //! Writing data files, before the commit that makes them part of the table.
 
 use crate::{DataFile, LakeError, Table, TableSpec};
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
+use arrow::array::{Array, RecordBatch, UInt32Array};
+use arrow::compute::{SortColumn, concat, interleave_record_batch, lexsort_to_indices};
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use bytes::Bytes;
 use modellane_event::UtcTime;
 use object_store::ObjectStoreExt;
@@ -19,13 +20,16 @@ use uuid::Uuid;
 /// Rows of a row group: enough to compress well, few enough for readers to skip.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 
+/// Rows that are put in order at a time. All at once would be a second copy of everything that is written.
+const SORTED_ROWS: usize = 8 * 1024;
+
 /// A file that is written and belongs to no version yet. If it is never committed, it is an orphan that
 /// maintenance removes.
 #[derive(Clone, Debug)]
 pub struct StagedFile {
     /// The file.
     pub file: DataFile,
-    /// For each row of the file the row of the batch that was given.
+    /// For each row of the file the row that was given, counted through all batches.
     pub order: Vec<u32>,
     pub(crate) stats: String,
     pub(crate) staged_at: UtcTime,
@@ -33,17 +37,17 @@ pub struct StagedFile {
 
 impl Table {
     /// Sorts and writes the rows of one partition as one file. `partition` is null exactly if the table has
-    /// no partition column; the column itself may be in the batch and is left out. `id` makes the name unique.
+    /// no partition column; the column itself may be in the batches and is left out. `id` makes the name unique.
     pub async fn stage(
         &self,
         partition: Option<&str>,
-        batch: RecordBatch,
+        batches: Vec<RecordBatch>,
         id: Uuid,
         now: UtcTime,
     ) -> Result<StagedFile, LakeError> {
         let schema = self.spec.file_schema();
         let spec = Arc::clone(&self.spec);
-        let written = tokio::task::spawn_blocking(move || encode(&batch, &schema, &spec)).await;
+        let written = tokio::task::spawn_blocking(move || encode(&batches, &schema, &spec)).await;
         let (bytes, order, stats) = written.map_err(|error| LakeError::Damaged {
             action: "write a file",
             detail: format!("the writer stopped: {error}"),
@@ -70,42 +74,68 @@ impl Table {
 }
 
 fn encode(
-    batch: &RecordBatch,
+    batches: &[RecordBatch],
     schema: &SchemaRef,
     spec: &TableSpec,
 ) -> Result<(Bytes, Vec<u32>, String), LakeError> {
     const ACTION: &str = "write a file";
     let arrow = |error| LakeError::arrow(ACTION, error);
-    let columns: Vec<usize> = schema
-        .fields()
-        .iter()
-        .map(|f| batch.schema().index_of(f.name()))
-        .collect::<Result<_, _>>()
-        .map_err(arrow)?;
-    let batch = batch.project(&columns).map_err(arrow)?;
-    let order = sorted(&batch, spec.sort).map_err(arrow)?;
-    let batch = take_record_batch(&batch, &order).map_err(arrow)?;
-    let stats = statistics(&batch);
+    let batches: Vec<RecordBatch> =
+        batches.iter().map(|batch| projected(batch, schema)).collect::<Result<_, _>>().map_err(arrow)?;
+    let order = sorted(&batches, spec.sort).map_err(arrow)?;
+    let schema = batches.first().map_or_else(|| SchemaRef::clone(schema), RecordBatch::schema);
 
     let mut bytes = Vec::new();
-    let mut write = || {
-        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties(spec)?))?;
-        writer.write(&batch)?;
+    let write = || {
+        let mut writer = ArrowWriter::try_new(&mut bytes, schema, Some(properties(spec)?))?;
+        for rows in order.values().chunks(SORTED_ROWS) {
+            writer.write(&pick_rows(&batches, rows)?)?;
+        }
         writer.close()
     };
     write().map_err(|error| LakeError::parquet(ACTION, error))?;
-    Ok((bytes.into(), order.values().to_vec(), stats))
+    Ok((bytes.into(), order.values().to_vec(), statistics(order.len())))
 }
 
-fn sorted(batch: &RecordBatch, sort: &[&str]) -> Result<UInt32Array, arrow::error::ArrowError> {
-    let column = |name: &&str| {
-        batch.column_by_name(name).map(|values| SortColumn { values: values.clone(), options: None })
-    };
-    let columns: Vec<_> = sort.iter().filter_map(column).collect();
+/// The columns that a file holds.
+fn projected(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let index = |name: &String| batch.schema().index_of(name);
+    let columns = schema.fields().iter().map(|field| index(field.name())).collect::<Result<Vec<_>, _>>()?;
+    batch.project(&columns)
+}
+
+/// The rows of all batches, counted through, in the order of the sort columns.
+fn sorted(batches: &[RecordBatch], sort: &[&str]) -> Result<UInt32Array, ArrowError> {
+    let mut columns = Vec::with_capacity(sort.len());
+    for name in sort {
+        let parts: Vec<&dyn Array> =
+            batches.iter().filter_map(|batch| Some(batch.column_by_name(name)?.as_ref())).collect();
+        if !parts.is_empty() {
+            columns.push(SortColumn { values: concat(&parts)?, options: None });
+        }
+    }
     if columns.is_empty() {
-        return Ok(UInt32Array::from_iter_values(0..batch.num_rows() as u32));
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        return Ok(UInt32Array::from_iter_values(0..rows as u32));
     }
     lexsort_to_indices(&columns, None)
+}
+
+/// Some of the rows of all batches, which are counted through.
+pub fn pick_rows(batches: &[RecordBatch], rows: &[u32]) -> Result<RecordBatch, ArrowError> {
+    let mut rows_before = Vec::with_capacity(batches.len());
+    let mut rows_so_far = 0;
+    for batch in batches {
+        rows_before.push(rows_so_far);
+        rows_so_far += batch.num_rows();
+    }
+    let place = |row: &u32| {
+        let row = *row as usize;
+        let batch = rows_before.partition_point(|before| *before <= row) - 1;
+        (batch, row - rows_before[batch])
+    };
+    let places: Vec<_> = rows.iter().map(place).collect();
+    interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places)
 }
 
 fn properties(spec: &TableSpec) -> parquet::errors::Result<WriterProperties> {
@@ -126,8 +156,8 @@ fn properties(spec: &TableSpec) -> parquet::errors::Result<WriterProperties> {
 /// What the log says of a file: its rows, and no spans of values. A reader of the `deltalake` package takes
 /// a column without a span, where others have one, for a column without values and leaves every row out; the
 /// spans stand in the files' own footers, which all readers use.
-fn statistics(batch: &RecordBatch) -> String {
-    json!({ "numRecords": batch.num_rows() }).to_string()
+fn statistics(rows: usize) -> String {
+    json!({ "numRecords": rows }).to_string()
 }
 
 #[cfg(test)]

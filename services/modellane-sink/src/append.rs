@@ -92,7 +92,7 @@ pub(crate) async fn append<T: Appended>(
     for (day, rows) in &days {
         let id = Uuid::from_bytes(random_id());
         let (day, rows) = (day.to_string(), T::batch(rows, recorded_at)?);
-        files.push(owner.table().stage(Some(&day), rows, id, owner.now()).await?);
+        files.push(owner.table().stage(Some(&day), vec![rows], id, owner.now()).await?);
     }
     owner.commit(Commit { files, ranges, recorded_at, ledger: None }).await
 }

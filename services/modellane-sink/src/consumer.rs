@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Messages of one poll: enough to look up many versions at once, few enough to hold decoded.
-const POLL_MESSAGES: usize = 8_192;
+const POLL_MESSAGES: usize = 1_024;
 const POLL_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 

@@ -86,6 +86,6 @@ impl Teams {
             rows.append(row(None, None));
         }
         let id = Uuid::from_bytes(random_id());
-        Ok(self.table.stage(None, rows.finish()?, id, self.clock.now()).await?)
+        Ok(self.table.stage(None, vec![rows.finish()?], id, self.clock.now()).await?)
     }
 }

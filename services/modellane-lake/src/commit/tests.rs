@@ -131,7 +131,7 @@ fn lake() -> (Lake, Arc<Tricky>) {
 }
 
 async fn commit_of(table: &Table, rows: &[(Option<&str>, i64)], next: i64) -> TableCommit {
-    let staged = table.stage(Some("2026-11-01"), batch(rows), Uuid::new_v4(), NOW).await.unwrap();
+    let staged = table.stage(Some("2026-11-01"), vec![batch(rows)], Uuid::new_v4(), NOW).await.unwrap();
     TableCommit {
         id: Uuid::new_v4(),
         files: vec![staged],

@@ -140,23 +140,7 @@ impl Running {
 pub(crate) fn usage(number: u32) -> UsageEvent {
     let key = LakeKey::new([1; 32]);
     let start = UtcTime::parse("2026-11-01T08:00:00Z").unwrap();
-    let facts = UsageFacts {
-        grain: Grain::Request,
-        period_start: start,
-        period_end: start,
-        vendor: Label::literal("litellm"),
-        tool: None,
-        surface: None,
-        provider: None,
-        model: None,
-        model_raw: None,
-        outcome: Outcome::Ok,
-        billing_account_id: None,
-        who: Who { accounts: Vec::new(), session_key: None, request_key: None },
-        work: Work::default(),
-        tokens: Tokens { requests: Some(1), ..Tokens::default() },
-        cost: CostEvidence { basis: CostBasis::None, amount: None, list_amount: None, currency: None },
-    };
+    let facts = UsageFacts::request(Label::literal("litellm"), start, start);
     let natural = format!("request-{number}");
     UsageEvent {
         event_id: key.event_id("litellm.spend_logs", &natural),

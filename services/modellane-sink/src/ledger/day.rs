@@ -4,16 +4,17 @@ use super::judgement::judgement;
 use super::lookup::fetch;
 use crate::SinkError;
 use crate::index::{Files, RowPlace};
-use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::SchemaRef;
 use modellane_event::{Cause, EntryKind, EntryStamp, JudgedEvent, Judgement, UtcTime};
-use modellane_lake::Table;
+use modellane_lake::{Table, pick_rows};
 use modellane_schema::{LedgerBatchBuilder, ledger_schema, reinstated_rows, reversal_rows};
 use std::sync::{Arc, LazyLock};
 
 /// Rows of a chunk. Columns that grow with the whole day would be copied to new memory again and again.
 const CHUNK: usize = 4_096;
+/// Rows that a day has room for at first, as many days have few.
+const FIRST_CHUNK: usize = 256;
 
 /// Where an event's current entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub(crate) struct Day {
 impl Day {
     pub(crate) fn new() -> Self {
         Self {
-            builder: LedgerBatchBuilder::with_capacity(256),
+            builder: LedgerBatchBuilder::with_capacity(FIRST_CHUNK),
             sealed: Vec::new(),
             sealed_rows: 0,
             taken_back: Vec::new(),
@@ -105,8 +106,12 @@ impl Day {
 
     fn seal(&mut self) -> Result<(), SinkError> {
         if !self.builder.is_empty() {
-            self.sealed_rows += self.builder.len();
-            self.sealed.push(self.builder.finish()?);
+            let rows = self.builder.len();
+            self.sealed_rows += rows;
+            // A day that filled a chunk fills more.
+            let next = if rows < CHUNK { FIRST_CHUNK } else { CHUNK };
+            let mut full = std::mem::replace(&mut self.builder, LedgerBatchBuilder::with_capacity(next));
+            self.sealed.push(full.finish()?);
         }
         Ok(())
     }
@@ -118,10 +123,10 @@ impl Day {
         recorded_at: UtcTime,
         files: &Files,
         ledger: &Table,
-    ) -> Result<RecordBatch, SinkError> {
+    ) -> Result<Vec<RecordBatch>, SinkError> {
         self.seal()?;
-        let entries = concat_batches(&ledger_schema(), &std::mem::take(&mut self.sealed))?;
-        let mut batches = vec![recorded(&entries, recorded_at)?];
+        let entries = std::mem::take(&mut self.sealed);
+        let mut taken_back = Vec::new();
         for kind in [EntryKind::Reversal, EntryKind::Withdrawal] {
             let mut stored: Vec<(RowPlace, Cause)> = Vec::new();
             let mut new = (Vec::new(), Vec::new());
@@ -135,12 +140,15 @@ impl Day {
                 }
             }
             if !new.0.is_empty() {
-                let rows = take_record_batch(&batches[0], &UInt32Array::from(new.0))?;
-                batches.push(reversal_rows(&rows, kind, &new.1, recorded_at)?);
+                let rows = pick_rows(&entries, &new.0)?;
+                taken_back.push(reversal_rows(&rows, kind, &new.1, recorded_at)?);
             }
-            batches.extend(taken_from_table(stored, kind, recorded_at, files, ledger).await?);
+            taken_back.extend(taken_from_table(stored, kind, recorded_at, files, ledger).await?);
         }
-        Ok(concat_batches(&ledger_schema(), &batches)?)
+        let mut batches: Vec<RecordBatch> =
+            entries.iter().map(|entries| recorded(entries, recorded_at)).collect::<Result<_, _>>()?;
+        batches.append(&mut taken_back);
+        Ok(batches)
     }
 }
 

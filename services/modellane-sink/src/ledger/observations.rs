@@ -26,7 +26,7 @@ pub(crate) async fn commit(
     let mut files = Vec::new();
     for (day, observed) in days.iter().filter(|(_, observed)| !observed.is_empty()) {
         let id = Uuid::from_bytes(random_id());
-        files.push(table.stage(Some(&day.to_string()), rows(*day, observed)?, id, now).await?);
+        files.push(table.stage(Some(&day.to_string()), vec![rows(*day, observed)?], id, now).await?);
     }
     if files.is_empty() {
         return Ok(());

@@ -6,10 +6,7 @@ use super::{claude_code, codex, gemini_cli, gen_ai};
 use crate::connector::{Draft, Records, Rejection};
 use crate::model_names::model_name;
 use crate::natural_key::NaturalKey;
-use modellane_event::{
-    AccountKind, AccountRef, CostEvidence, Grain, Label, LakeKey, Outcome, RejectReason, Tokens, UsageFacts,
-    UtcTime, Who, Work,
-};
+use modellane_event::{AccountKind, AccountRef, Label, LakeKey, RejectReason, UsageFacts, UtcTime};
 
 /// Whose telemetry it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -115,23 +112,7 @@ pub(super) fn span_period(span: &Span) -> Result<(UtcTime, UtcTime), Rejection> 
 
 /// One answered request of a product, with nothing known yet.
 pub(super) fn request(vendor: &'static str, tool: Option<Label>, period: (UtcTime, UtcTime)) -> UsageFacts {
-    UsageFacts {
-        grain: Grain::Request,
-        period_start: period.0,
-        period_end: period.1,
-        vendor: Label::literal(vendor),
-        tool,
-        surface: None,
-        provider: None,
-        model: None,
-        model_raw: None,
-        outcome: Outcome::Ok,
-        billing_account_id: None,
-        who: Who::default(),
-        work: Work::default(),
-        tokens: Tokens { requests: Some(1), ..Tokens::default() },
-        cost: CostEvidence::none(),
-    }
+    UsageFacts { tool, ..UsageFacts::request(Label::literal(vendor), period.0, period.1) }
 }
 
 /// A draft of a feed. Telemetry is not fetched by period, so it has no scope.

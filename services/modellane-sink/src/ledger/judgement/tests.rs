@@ -1,8 +1,7 @@
 use super::*;
 use modellane_event::{
-    ActorKind, Cause, ConfidenceLabel, ContentHash, CostBasis, CostEvidence, Date, EntryKind, EntryStamp,
-    Grain, JudgedEvent, MatchedBy, Outcome, Sensitivity, Sign, Tokens, UsageEvent, UsageFacts, UtcTime,
-    Verdict, Who, Work,
+    ActorKind, Cause, ConfidenceLabel, ContentHash, CostBasis, Date, EntryKind, EntryStamp, JudgedEvent,
+    MatchedBy, Sensitivity, Sign, UsageEvent, UsageFacts, UtcTime, Verdict,
 };
 use modellane_ledger::first_difference;
 use modellane_schema::{LedgerBatchBuilder, ledger_schema};
@@ -118,23 +117,7 @@ fn event(judgement: Judgement) -> JudgedEvent {
         observed_at: at,
         event_date: Date::parse("2026-11-01").unwrap(),
         content_hash: ContentHash([9; 16]),
-        facts: UsageFacts {
-            grain: Grain::Request,
-            period_start: at,
-            period_end: at,
-            vendor: Label::literal("litellm"),
-            tool: None,
-            surface: None,
-            provider: None,
-            model: None,
-            model_raw: None,
-            outcome: Outcome::Ok,
-            billing_account_id: None,
-            who: Who::default(),
-            work: Work::default(),
-            tokens: Tokens::default(),
-            cost: CostEvidence::none(),
-        },
+        facts: UsageFacts::request(Label::literal("litellm"), at, at),
     };
     JudgedEvent { usage, judgement }
 }
