@@ -28,7 +28,9 @@ pub fn header(message: &[u8]) -> Option<(Named, &[u8])> {
         return Some((Named::Fingerprint(u64::from_le_bytes(*fingerprint)), datum));
     }
     let (id, datum) = message.strip_prefix(&[CONFLUENT])?.split_first_chunk::<4>()?;
-    Some((Named::Id(u32::from_be_bytes(*id)), datum))
+    let id = u32::from_be_bytes(*id);
+    // Registries count from 1: a message of zeros names nothing.
+    (id != 0).then_some((Named::Id(id), datum))
 }
 
 /// Appends the header of a single-object message.
@@ -64,7 +66,7 @@ mod tests {
         let single = [0xC3, 0x01, 1, 0, 0, 0, 0, 0, 0, 0, 9];
         assert_eq!(header(&single), Some((Named::Fingerprint(1), &[9][..])));
         assert_eq!(header(&[0, 0, 0, 1, 2, 9]), Some((Named::Id(258), &[9][..])));
-        for short in [&[][..], &[0xC3, 0x01, 1, 2, 3], &[0, 0, 0, 1], &[1, 2, 3, 4, 5, 6]] {
+        for short in [&[][..], &[0xC3, 0x01, 1, 2, 3], &[0, 0, 0, 1], &[1, 2, 3, 4, 5, 6], &[0; 9]] {
             assert_eq!(header(short), None);
         }
         let mut out = Vec::new();
