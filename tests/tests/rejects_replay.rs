@@ -4,7 +4,9 @@
 use anyhow::{Context, Result, ensure};
 use modellane_embedded_kafka::{Broker, BrokerConfig};
 use modellane_event::*;
-use modellane_kafka::{AssignedConsumer, GroupConsumer, KafkaConfig, Publisher, Topic, ensure_topics};
+use modellane_kafka::{
+    AssignedConsumer, GroupConsumer, GroupMember, KafkaConfig, Publisher, Topic, ensure_topics,
+};
 use modellane_schema::{reject_codec, usage_codec};
 use modellane_tests::instance::{Instance, binary, run_within, skip};
 use std::path::Path;
@@ -74,7 +76,7 @@ async fn leave_rejects(broker_dir: &Path) -> Result<()> {
         publisher.publish(&topic(Topic::Rejects), reject.reject_id.as_bytes(), &payload).await?;
     }
     let usage = topic(Topic::Usage);
-    let mut group = GroupConsumer::new(&kafka, GROUP, &[&usage])?;
+    let mut group = GroupConsumer::new(&kafka, GroupMember::of(GROUP), &[&usage])?;
     while group.assignment()?.is_empty() {
         group.poll_batch(10, Duration::from_millis(100)).await?;
     }

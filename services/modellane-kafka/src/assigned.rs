@@ -102,7 +102,7 @@ impl AssignedConsumer {
     pub async fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
         let (consumer, bootstrap) = (Arc::clone(&self.poller.consumer), self.bootstrap.clone());
         let topic = topic.to_owned();
-        client::blocking("read watermarks", move || {
+        client::when_ready("read watermarks", move || {
             consumer.fetch_watermarks(&topic, partition, REQUEST_TIMEOUT).map_err(|error| {
                 match error.rdkafka_error_code() {
                     Some(Code::UnknownTopicOrPartition | Code::UnknownPartition | Code::UnknownTopic) => {
@@ -123,17 +123,17 @@ impl AssignedConsumer {
     pub async fn partitions(&self, topic: &str) -> Result<Vec<i32>, KafkaError> {
         let (consumer, bootstrap) = (Arc::clone(&self.poller.consumer), self.bootstrap.clone());
         let topic = topic.to_owned();
-        client::blocking("read metadata", move || {
+        client::when_ready("read metadata", move || {
             let failed = |error| KafkaError::from_client(&error, &bootstrap, "read metadata");
             let metadata = consumer.fetch_metadata(Some(&topic), REQUEST_TIMEOUT).map_err(failed)?;
-            let found = metadata.topics().iter().find(|found| found.name() == topic);
+            let found = metadata.topics().iter().find(|found| found.name() == topic.as_str());
             match found {
                 Some(found) if !found.partitions().is_empty() => {
                     let mut partitions: Vec<_> = found.partitions().iter().map(|p| p.id()).collect();
                     partitions.sort_unstable();
                     Ok(partitions)
                 }
-                _ => Err(KafkaError::TopicMissing { topic }),
+                _ => Err(KafkaError::TopicMissing { topic: topic.clone() }),
             }
         })
         .await

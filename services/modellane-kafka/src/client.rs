@@ -1,6 +1,6 @@
 //! What all clients have in common: settings, log lines, waiting for blocking calls.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -13,6 +13,11 @@ use crate::error::KafkaError;
 /// The longest that a request to the cluster may take before it counts as unreachable.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a cluster that answers may not be ready yet: a topic that was just created has no leader, and a
+/// coordinator that was just elected reads its log first.
+const NOT_READY_TIMEOUT: Duration = Duration::from_secs(20);
+const NOT_READY_PAUSE: Duration = Duration::from_millis(100);
+
 /// Settings of every client.
 pub(crate) fn base(config: &KafkaConfig) -> Result<ClientConfig, KafkaError> {
     let mut settings = ClientConfig::new();
@@ -20,7 +25,7 @@ pub(crate) fn base(config: &KafkaConfig) -> Result<ClientConfig, KafkaError> {
         settings.set(name, value);
     }
     settings
-        .set("client.id", "modellane")
+        .set("client.id", &config.client_id)
         // A broker closes idle connections; that is no news.
         .set("log.connection.close", "false")
         .set("reconnect.backoff.max.ms", "2000")
@@ -76,6 +81,30 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
+/// Runs a request that blocks, again and again while the cluster says that it is not ready for it yet.
+pub(crate) async fn when_ready<T: Send + 'static>(
+    action: &'static str,
+    mut request: impl FnMut() -> Result<T, KafkaError> + Send + 'static,
+) -> Result<T, KafkaError> {
+    blocking(action, move || until_ready(NOT_READY_TIMEOUT, &mut request)).await
+}
+
+fn until_ready<T>(
+    patience: Duration,
+    mut request: impl FnMut() -> Result<T, KafkaError>,
+) -> Result<T, KafkaError> {
+    let begun = Instant::now();
+    loop {
+        match request() {
+            Err(error @ KafkaError::Temporary { .. }) if begun.elapsed() < patience => {
+                tracing::debug!(%error, "the cluster is not ready yet");
+                std::thread::sleep(NOT_READY_PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
 /// Runs a call of the client library that blocks.
 pub(crate) async fn blocking<T: Send + 'static>(
     action: &'static str,
@@ -86,3 +115,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
         // The runtime is shutting down.
         .unwrap_or_else(|_| Err(KafkaError::Temporary { action, code: "interrupted".to_owned() }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,9 @@ impl std::fmt::Debug for Secret {
 /// What queues may be given: at least a fetch of one message of the largest size.
 const QUEUE_MIB: std::ops::RangeInclusive<u32> = 2..=1024;
 
+/// What brokers know a process by that is not one service alone.
+const CLIENT: &str = "modellane";
+
 fn default_prefix() -> String {
     "modellane".to_owned()
 }
@@ -136,6 +139,9 @@ pub struct KafkaConfig {
     /// The registry, with what it has answered; copies of a configuration share it.
     #[serde(skip)]
     pub registry: SharedRegistry,
+    /// What brokers know this process by: in their logs, metrics and quotas.
+    #[serde(skip)]
+    pub client_id: String,
 }
 
 /// A registry that is connected when it is first needed. Copies share it.
@@ -171,6 +177,7 @@ impl Default for KafkaConfig {
             schema_registry_password: None,
             schema_registry_register: true,
             registry: SharedRegistry::default(),
+            client_id: CLIENT.to_owned(),
         }
     }
 }
@@ -198,8 +205,15 @@ impl KafkaConfig {
             schema_registry_password: self.schema_registry_password.clone(),
             schema_registry_register: self.schema_registry_register,
             registry: self.registry.clone(),
+            client_id: self.client_id.clone(),
             ..Self::single_node(bootstrap)
         }
+    }
+
+    /// The same for one service of the product, so that brokers can tell the services apart.
+    #[must_use]
+    pub fn on_behalf_of(self, service: &str) -> Self {
+        Self { client_id: format!("{CLIENT}-{service}"), ..self }
     }
 
     /// The address, or what to do without one.

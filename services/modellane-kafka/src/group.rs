@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
+use serde::Deserialize;
 
 use crate::client::{self, Logs, REQUEST_TIMEOUT};
 use crate::config::KafkaConfig;
@@ -21,6 +23,54 @@ pub enum CommitOutcome {
     Committed,
     /// Some partitions went to another instance, which will read their records again.
     OwnershipLost,
+}
+
+/// How the members of a group agree on who reads what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupProtocol {
+    /// The members' leader assigns all partitions anew whenever one comes or goes: any broker.
+    #[default]
+    Classic,
+    /// The broker moves single partitions while the others are read on: Apache Kafka 4, and all members alike.
+    Consumer,
+}
+
+/// A member of a consumer group, as it presents itself.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupMember<'a> {
+    /// The group.
+    pub group: &'a str,
+    /// A name of its own within the group that it has again after a restart. With it, whoever comes back
+    /// within the session takes its partitions over at once, and nobody else is disturbed; a second member
+    /// of that name ends the first one. Without it every start is a new member.
+    pub instance: Option<&'a str>,
+    /// How the group agrees.
+    pub protocol: GroupProtocol,
+}
+
+impl<'a> GroupMember<'a> {
+    /// A member without a name of its own.
+    pub fn of(group: &'a str) -> Self {
+        Self { group, instance: None, protocol: GroupProtocol::default() }
+    }
+
+    fn settings(self, config: &KafkaConfig) -> Result<ClientConfig, KafkaError> {
+        let mut settings = client::consumer(config, self.group)?;
+        settings.set("auto.offset.reset", "earliest");
+        match self.protocol {
+            GroupProtocol::Classic => settings
+                .set("partition.assignment.strategy", "range")
+                .set("session.timeout.ms", "10000")
+                .set("heartbeat.interval.ms", "1000"),
+            // Session and heartbeat are the broker's settings then.
+            GroupProtocol::Consumer => settings.set("group.protocol", "consumer"),
+        };
+        if let Some(instance) = self.instance {
+            settings.set("group.instance.id", instance);
+        }
+        Ok(settings)
+    }
 }
 
 /// A member of a consumer group.
@@ -42,14 +92,9 @@ impl GroupConsumer {
     /// # Errors
     ///
     /// When the configuration does not hold together.
-    pub fn new(config: &KafkaConfig, group: &str, topics: &[&str]) -> Result<Self, KafkaError> {
+    pub fn new(config: &KafkaConfig, member: GroupMember<'_>, topics: &[&str]) -> Result<Self, KafkaError> {
         let bootstrap = config.address()?.to_owned();
-        let mut settings = client::consumer(config, group)?;
-        settings
-            .set("auto.offset.reset", "earliest")
-            .set("partition.assignment.strategy", "range")
-            .set("session.timeout.ms", "10000")
-            .set("heartbeat.interval.ms", "1000");
+        let settings = member.settings(config)?;
         let failed = |error| KafkaError::from_client(&error, &bootstrap, "create a consumer");
         let consumer: BaseConsumer<Logs> = settings.create_with_context(Logs).map_err(failed)?;
         consumer.subscribe(topics).map_err(failed)?;
@@ -94,9 +139,9 @@ impl GroupConsumer {
             list.add_partition(topic, *partition);
         }
         let (consumer, bootstrap) = (Arc::clone(&self.poller.consumer), self.bootstrap.clone());
-        client::blocking("read committed offsets", move || {
+        client::when_ready("read committed offsets", move || {
             let failed = |error| KafkaError::from_client(&error, &bootstrap, "read committed offsets");
-            let committed = consumer.committed_offsets(list, REQUEST_TIMEOUT).map_err(failed)?;
+            let committed = consumer.committed_offsets(list.clone(), REQUEST_TIMEOUT).map_err(failed)?;
             let next = |offset| if let Offset::Offset(next) = offset { Some(next) } else { None };
             let found = committed.elements();
             Ok(found.iter().filter_map(|e| Some((e.partition(), next(e.offset())?))).collect())
@@ -187,7 +232,13 @@ fn commit(
     {
         let lost = matches!(
             error.rdkafka_error_code(),
-            Some(Code::IllegalGeneration | Code::UnknownMemberId | Code::RebalanceInProgress)
+            Some(
+                Code::IllegalGeneration
+                    | Code::UnknownMemberId
+                    | Code::RebalanceInProgress
+                    | Code::StaleMemberEpoch
+                    | Code::FencedMemberEpoch
+            )
         );
         if !lost {
             return Err(failed(error));
@@ -197,3 +248,6 @@ fn commit(
     }
     Ok(if all_owned { CommitOutcome::Committed } else { CommitOutcome::OwnershipLost })
 }
+
+#[cfg(test)]
+mod tests;

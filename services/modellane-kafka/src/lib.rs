@@ -33,7 +33,7 @@ mod topics;
 pub use assigned::AssignedConsumer;
 pub use config::{KafkaConfig, SaslMechanism, Secret, SecurityProtocol, SharedRegistry};
 pub use error::KafkaError;
-pub use group::{CommitOutcome, GroupConsumer};
+pub use group::{CommitOutcome, GroupConsumer, GroupMember, GroupProtocol};
 pub use publisher::{PublishBatch, Publisher};
 pub use record::Record;
 pub use topics::{

@@ -104,6 +104,7 @@ impl Topic {
 pub async fn ensure_topics(config: &KafkaConfig, partitions: i32) -> Result<(), KafkaError> {
     let (admin, missing) = check(config).await?;
     create(&admin, &missing, partitions, config, config.address()?).await?;
+    wait_for_leaders(admin, missing, config.address()?).await?;
     let Some(registry) = config.registry()? else { return Ok(()) };
     let subjects = Topic::ALL.map(|topic| (topic.name(&config.topic_prefix), topic.schema()));
     client::blocking("ask the schema registry", move || {
@@ -326,6 +327,35 @@ async fn create(
     }
     tracing::info!(topics = topics.len(), "created kafka topics");
     Ok(())
+}
+
+/// Waits until topics that were just created can be read and written: the controller creates them, and the
+/// brokers hear of it later.
+async fn wait_for_leaders(
+    admin: AdminClient<Logs>,
+    topics: Vec<(Topic, String)>,
+    bootstrap: &str,
+) -> Result<(), KafkaError> {
+    if topics.is_empty() {
+        return Ok(());
+    }
+    let bootstrap = bootstrap.to_owned();
+    client::when_ready("wait for new topics", move || {
+        let failed = |error| KafkaError::from_client(&error, &bootstrap, "wait for new topics");
+        let metadata = admin.inner().fetch_metadata(None, REQUEST_TIMEOUT).map_err(failed)?;
+        let is_led = |name: &str| {
+            let found = metadata.topics().iter().find(|topic| topic.name() == name);
+            found.is_some_and(|topic| {
+                !topic.partitions().is_empty() && topic.partitions().iter().all(|p| p.leader() >= 0)
+            })
+        };
+        if topics.iter().all(|(_, name)| is_led(name)) {
+            return Ok(());
+        }
+        let code = "a new topic has no leader yet".to_owned();
+        Err(KafkaError::Temporary { action: "wait for new topics", code })
+    })
+    .await
 }
 
 fn options() -> AdminOptions {

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use modellane_embedded_kafka::{Broker, BrokerConfig};
 use modellane_kafka::{
-    AssignedConsumer, CommitOutcome, GroupConsumer, KafkaConfig, KafkaError, Publisher, Topic, ensure_topics,
+    AssignedConsumer, CommitOutcome, GroupConsumer, GroupMember, KafkaConfig, KafkaError, Publisher, Topic,
+    ensure_topics,
 };
 
 const WAIT: Duration = Duration::from_millis(200);
@@ -96,9 +97,9 @@ async fn a_member_that_lost_a_partition_commits_nothing_for_it() {
     let Setup { dir: _dir, broker: _broker, config, topic } = setup().await;
     publish(&config, &topic, 100).await;
     let topics = [topic.as_str()];
-    let mut first = GroupConsumer::new(&config, "g", &topics).expect("a consumer");
+    let mut first = GroupConsumer::new(&config, GroupMember::of("g"), &topics).expect("a consumer");
     while first.poll_batch(1_000, WAIT).await.expect("polled").is_empty() {}
-    let mut second = GroupConsumer::new(&config, "g", &topics).expect("a consumer");
+    let mut second = GroupConsumer::new(&config, GroupMember::of("g"), &topics).expect("a consumer");
     let begun = Instant::now();
     while first.assignment().expect("assignment").len() != 1
         || second.assignment().expect("assignment").len() != 1

@@ -6,7 +6,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use modellane_event::{LakeKey, RejectEvent};
 use modellane_judge::judge;
-use modellane_kafka::{AssignedConsumer, GroupConsumer, KafkaConfig, PublishBatch, Publisher, Record, Topic};
+use modellane_kafka::{
+    AssignedConsumer, GroupConsumer, GroupMember, GroupProtocol, KafkaConfig, PublishBatch, Publisher,
+    Record, Topic,
+};
 use modellane_runtime::{Clock, MetricName, Metrics, PausedPartitions, Readiness, Shutdown};
 use modellane_schema::{AvroCodec, JudgedEncoder, reject_codec};
 use serde::Deserialize;
@@ -28,6 +31,11 @@ const CONTEXT_ALARM: &str = "processor context";
 pub struct ProcessorConfig {
     /// Consumer group; processors of one group share the partitions.
     pub group: String,
+    /// Name of this processor within the group, the same after a restart and no other's. With it, one that was
+    /// killed takes its partitions over at once when it is back; without it they wait for the session to end.
+    pub instance: Option<String>,
+    /// How the group agrees on who reads what; all its processors alike.
+    pub group_protocol: GroupProtocol,
     /// Events judged between two commits of the group offset.
     pub batch_size: usize,
     /// How long a poll waits for the first event, in milliseconds.
@@ -40,10 +48,19 @@ impl Default for ProcessorConfig {
     fn default() -> Self {
         Self {
             group: "modellane-processor".into(),
+            instance: None,
+            group_protocol: GroupProtocol::default(),
             batch_size: 20_000,
             poll_wait_ms: 100,
             health_listen: SocketAddr::from(([127, 0, 0, 1], 8601)),
         }
+    }
+}
+
+impl ProcessorConfig {
+    fn member(&self) -> GroupMember<'_> {
+        let Self { group, instance, group_protocol, .. } = self;
+        GroupMember { group, instance: instance.as_deref(), protocol: *group_protocol }
     }
 }
 
@@ -99,7 +116,7 @@ impl Processor {
                 judged: Topic::Judged.name(&kafka.topic_prefix),
                 rejects: Topic::Rejects.name(&kafka.topic_prefix),
             };
-            let consumer = GroupConsumer::new(kafka, &config.group, &[&topics.usage])?;
+            let consumer = GroupConsumer::new(kafka, config.member(), &[&topics.usage])?;
             let partitions = AssignedConsumer::new(kafka)?.partitions(&topics.usage).await?;
             // What earlier processors of the group have finished counts as well.
             let committed = consumer.committed(&topics.usage, &partitions).await?;

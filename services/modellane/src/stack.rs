@@ -45,13 +45,20 @@ impl Roles {
     /// Where health and metrics are served by a process that has no other port for them, with the name of the
     /// setting. A command that brings records in and ends has none.
     pub(crate) fn health_port(self, config: &AppConfig) -> Option<(&'static str, SocketAddr)> {
+        match self.alone() {
+            Some("processor") => Some(("processor.health_listen", config.processor.health_listen)),
+            Some("sink") => Some(("sink.health_listen", config.sink.health_listen)),
+            _ => None,
+        }
+    }
+
+    /// The name of the service, if there is one alone.
+    fn alone(self) -> Option<&'static str> {
         match self {
-            Self { collector: false, processor: true, sink: false, query: false } => {
-                Some(("processor.health_listen", config.processor.health_listen))
-            }
-            Self { collector: false, processor: false, sink: true, query: false } => {
-                Some(("sink.health_listen", config.sink.health_listen))
-            }
+            Self { collector: true, processor: false, sink: false, query: false } => Some("collector"),
+            Self { collector: false, processor: true, sink: false, query: false } => Some("processor"),
+            Self { collector: false, processor: false, sink: true, query: false } => Some("sink"),
+            Self { collector: false, processor: false, sink: false, query: true } => Some("query"),
             _ => None,
         }
     }
@@ -116,7 +123,10 @@ impl Base {
                  MODELLANE__LAKE__URL; `modellane all` runs everything on an embedded broker"
             );
         }
-        let kafka = config.kafka.clone();
+        let kafka = match roles.alone() {
+            Some(service) => config.kafka.clone().on_behalf_of(service),
+            None => config.kafka.clone(),
+        };
         if roles.need_broker() {
             ensure_topics(&kafka, config.data.partitions).await?;
         }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use modellane_kafka::{
-    AssignedConsumer, CommitOutcome, GroupConsumer, KafkaConfig, KafkaError, Publisher, Record, Topic,
-    ensure_topics,
+    AssignedConsumer, CommitOutcome, GroupConsumer, GroupMember, KafkaConfig, KafkaError, Publisher, Record,
+    Topic, ensure_topics,
 };
 
 use super::{PATIENCE, create_topic, unique};
@@ -58,7 +58,7 @@ pub async fn check_publisher_and_consumers(bootstrap: &str) -> Result<()> {
     batch.wait().await?;
 
     let group = unique("ours");
-    let mut first = GroupConsumer::new(&config, &group, &[&topic])?;
+    let mut first = GroupConsumer::new(&config, GroupMember::of(&group), &[&topic])?;
     let read = read_group(&mut first, MESSAGES / 2).await?;
     let mut next = BTreeMap::new();
     for record in &read {
@@ -71,7 +71,7 @@ pub async fn check_publisher_and_consumers(bootstrap: &str) -> Result<()> {
         "a strange partition"
     );
     first.close().await;
-    let mut second = GroupConsumer::new(&config, &group, &[&topic])?;
+    let mut second = GroupConsumer::new(&config, GroupMember::of(&group), &[&topic])?;
     let rest = read_group(&mut second, MESSAGES - read.len()).await?;
     second.close().await;
     let mut all: Vec<usize> = Vec::with_capacity(MESSAGES);
