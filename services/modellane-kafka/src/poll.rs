@@ -144,9 +144,13 @@ fn read<C: ConsumerContext>(
     polled
 }
 
-/// Errors that the client library mends on its own.
+/// Errors that the client library mends on its own. During an outage it queues one after another, and whoever
+/// began anew at each would still do so long after the brokers are back.
 fn passes(error: &ClientError) -> bool {
-    matches!(error.rdkafka_error_code(), Some(Code::BrokerTransportFailure | Code::Resolve))
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve)
+    )
 }
 
 /// Sorts what a poll ended with.

@@ -154,3 +154,31 @@ async fn a_poll_brings_no_more_bytes_than_memory_is_given_for() {
     assert!(most <= (2 << 20) + message.len(), "{most} bytes at once");
     reader.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_live_through_an_outage_without_an_error() {
+    let Setup { dir, broker, config, topic } = setup().await;
+    publish(&config, &topic, 1).await;
+    let mut assigned = AssignedConsumer::new(&config).expect("a consumer");
+    assigned.assign(&topic, &[(0, 0), (1, 0)]).await.expect("assigned");
+    let mut member = GroupConsumer::new(&config, GroupMember::of("g"), &[&topic]).expect("a consumer");
+    while assigned.poll_batch(10, WAIT).await.expect("polled").is_empty() {}
+    while member.poll_batch(10, WAIT).await.expect("polled").is_empty() {}
+    let port = broker.port();
+    broker.shutdown().await;
+    // Long enough for the client to find every broker down more than once.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(4) {
+        assert!(assigned.poll_batch(10, WAIT).await.expect("no error").is_empty());
+        assert!(member.poll_batch(10, WAIT).await.expect("no error").is_empty());
+    }
+    let _broker = self::broker(dir.path(), port).await;
+    publish(&config, &topic, 5).await;
+    let (mut read, begun) = ([0, 0], Instant::now());
+    // The member may begin at its group's start again.
+    while read[0] < 5 || read[1] < 5 {
+        read[0] += assigned.poll_batch(10, WAIT).await.expect("no error").len();
+        read[1] += member.poll_batch(10, WAIT).await.expect("no error").len();
+        assert!(begun.elapsed() < Duration::from_secs(30), "{read:?}");
+    }
+}
