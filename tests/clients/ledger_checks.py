@@ -105,20 +105,26 @@ def total_problems(db, commits):
     return problems
 
 
+def check(table, db):
+    """Reads a Delta ledger into the view `ledger`; gives its history, oldest first, and what is wrong."""
+    history = sorted(table.history(), key=lambda commit: commit["version"])
+    commits = [commit for commit in history if "modellaneRanges" in commit]
+    dataset = table.to_pyarrow_dataset()
+    db.register("ledger", dataset.to_table())
+    problems = commit_problems(commits, lambda stream, partition: table.transaction_version(f"{stream}/{partition}"))
+    problems += entry_problems(db, dataset.schema.names) + total_problems(db, commits)
+    return history, problems
+
+
 def main():
     import duckdb
     from deltalake import DeltaTable
 
-    table = DeltaTable(sys.argv[1] + "/usage_ledger")
-    history = sorted(table.history(), key=lambda commit: commit["version"])
-    commits = [commit for commit in history if "modellaneRanges" in commit]
-    dataset = table.to_pyarrow_dataset()
     db = duckdb.connect()
-    db.register("ledger", dataset.to_table())
-    problems = commit_problems(commits, lambda stream, partition: table.transaction_version(f"{stream}/{partition}"))
-    problems += entry_problems(db, dataset.schema.names) + total_problems(db, commits)
+    history, problems = check(DeltaTable(sys.argv[1] + "/usage_ledger"), db)
+    commits = sum("modellaneRanges" in commit for commit in history)
     entries, reversals = db.execute("SELECT COUNT(*), COUNT(*) FILTER (WHERE entry_kind = 'reversal') FROM ledger").fetchone()
-    print(json.dumps({"entries": entries, "reversals": reversals, "commits": len(commits), "problems": problems}, indent=1))
+    print(json.dumps({"entries": entries, "reversals": reversals, "commits": commits, "problems": problems}, indent=1))
 
 
 if __name__ == "__main__":

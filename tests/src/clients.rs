@@ -50,7 +50,11 @@ pub fn client(script: &str, args: &[&OsStr]) -> Result<Vec<u8>> {
     client_with(script, args, &[])
 }
 
-fn client_with(script: &str, args: &[&OsStr], environment: &[(String, String)]) -> Result<Vec<u8>> {
+pub(crate) fn client_with(
+    script: &str,
+    args: &[&OsStr],
+    environment: &[(String, String)],
+) -> Result<Vec<u8>> {
     let output = Command::new(python()?)
         .arg("-B")
         .arg(tests_dir().join("clients").join(script))
