@@ -201,7 +201,7 @@ fn whole(file: &mut File) -> Result<String> {
 }
 
 /// The most memory that a living process has held so far.
-fn memory_of(pid: u32) -> u64 {
+pub(crate) fn memory_of(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok());

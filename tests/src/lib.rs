@@ -1,6 +1,7 @@
 //! What crosses crates.
 
 pub mod clients;
+pub mod faults;
 pub mod instance;
 pub mod kafka_conformance;
 pub mod kill_nine;

@@ -76,6 +76,11 @@ impl Process {
         self.signal("TERM")
     }
 
+    /// Whether it has ended by itself or by a signal.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits until the process has ended; an error if that takes longer than `patience`.
     pub fn wait_for_end(&mut self, patience: Duration) -> Result<()> {
         let begun = Instant::now();
