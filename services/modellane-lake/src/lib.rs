@@ -21,7 +21,7 @@ mod reader;
 mod stage;
 mod table;
 
-pub use commit::{CommitInfo, CommitOutcome, TableCommit};
+pub use commit::{CommitInfo, CommitLog, CommitOutcome, TableCommit, Unconfirmed, commit_to};
 pub use config::LakeConfig;
 pub use error::LakeError;
 pub use file::DataFile;

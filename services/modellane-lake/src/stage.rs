@@ -13,7 +13,6 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use serde_json::json;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -31,8 +30,8 @@ pub struct StagedFile {
     pub file: DataFile,
     /// For each row of the file the row that was given, counted through all batches.
     pub order: Vec<u32>,
-    pub(crate) stats: String,
-    pub(crate) staged_at: UtcTime,
+    /// When it was written.
+    pub staged_at: UtcTime,
 }
 
 impl Table {
@@ -48,7 +47,7 @@ impl Table {
         let schema = self.spec.file_schema();
         let spec = Arc::clone(&self.spec);
         let written = tokio::task::spawn_blocking(move || encode(&batches, &schema, &spec)).await;
-        let (bytes, order, stats) = written.map_err(|error| LakeError::Damaged {
+        let (bytes, order) = written.map_err(|error| LakeError::Damaged {
             action: "write a file",
             detail: format!("the writer stopped: {error}"),
         })??;
@@ -69,7 +68,7 @@ impl Table {
             .put(&Path::from(file.path.as_str()), bytes.into())
             .await
             .map_err(|error| LakeError::store("write a file", error))?;
-        Ok(StagedFile { file, order, stats, staged_at: now })
+        Ok(StagedFile { file, order, staged_at: now })
     }
 }
 
@@ -77,7 +76,7 @@ fn encode(
     batches: &[RecordBatch],
     schema: &SchemaRef,
     spec: &TableSpec,
-) -> Result<(Bytes, Vec<u32>, String), LakeError> {
+) -> Result<(Bytes, Vec<u32>), LakeError> {
     const ACTION: &str = "write a file";
     let arrow = |error| LakeError::arrow(ACTION, error);
     let batches: Vec<RecordBatch> =
@@ -94,7 +93,7 @@ fn encode(
         writer.close()
     };
     write().map_err(|error| LakeError::parquet(ACTION, error))?;
-    Ok((bytes.into(), order.values().to_vec(), statistics(order.len())))
+    Ok((bytes.into(), order.values().to_vec()))
 }
 
 /// The columns that a file holds.
@@ -151,13 +150,6 @@ fn properties(spec: &TableSpec) -> parquet::errors::Result<WriterProperties> {
             .set_column_statistics_enabled(column, EnabledStatistics::Chunk);
     }
     Ok(properties.build())
-}
-
-/// What the log says of a file: its rows, and no spans of values. A reader of the `deltalake` package takes
-/// a column without a span, where others have one, for a column without values and leaves every row out; the
-/// spans stand in the files' own footers, which all readers use.
-fn statistics(rows: usize) -> String {
-    json!({ "numRecords": rows }).to_string()
 }
 
 #[cfg(test)]

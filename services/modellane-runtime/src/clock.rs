@@ -1,12 +1,21 @@
 //! Time, injected.
 
 use modellane_event::UtcTime;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 /// Tells the time. Passed to whoever needs it, so that tests decide what time it is.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> UtcTime;
+
+    /// Waits so long, by the timers of the runtime. A simulation brings a clock whose waits pass in its own
+    /// time.
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(duration))
+    }
 }
 
 /// The machine's clock.

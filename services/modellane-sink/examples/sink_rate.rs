@@ -7,7 +7,7 @@ mod support;
 
 use modellane_runtime::Shutdown;
 use modellane_sink::{SinkConfig, SinkLogs};
-use support::{Bench, MemoryLog, Told, actions};
+use support::{Bench, MemoryLog, Told, actions, cpu_seconds};
 
 fn main() -> anyhow::Result<()> {
     let count: u32 = std::env::args().nth(1).map_or(Ok(1_000_000), |text| text.parse())?;
@@ -63,12 +63,4 @@ async fn run(bench: &Bench, log: &MemoryLog, what: &str, count: u32) -> anyhow::
     task.await??;
     println!("{what}: {count} messages, {spent:.2} CPU-s, {:.0} a CPU-second", f64::from(count) / spent);
     Ok(())
-}
-
-/// User and system time of this process, in the kernel's hundredths of a second.
-fn cpu_seconds() -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = |field: usize| after_name.split_whitespace().nth(field).and_then(|t| t.parse::<f64>().ok());
-    Ok((ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0)
 }

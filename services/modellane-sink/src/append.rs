@@ -222,7 +222,13 @@ impl<T: Appended> Writer for AppendWriter<T> {
         self.undecodable.clear();
         self.ranges = RangeSet::default();
         match &mut self.home {
-            Home::Own(owner) => owner.refresh().await,
+            Home::Own(owner) => {
+                owner.refresh().await?;
+                if let Some(arrivals) = &self.arrivals {
+                    arrivals.note(owner.recorded_at());
+                }
+                Ok(())
+            }
             Home::Shared => self.rejects.0.lock().await.refresh().await,
         }
     }

@@ -22,9 +22,15 @@ impl Arrivals {
         self.lock().push(Arrival { recorded_at: report.recorded_at, ranges });
     }
 
-    /// Whether something waits.
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.lock().is_empty()
+    /// The table of fetches was read again and has got as far as that, perhaps by another sink's commits.
+    pub(crate) fn note(&self, recorded_at: UtcTime) {
+        self.lock().push(Arrival { recorded_at, ranges: Vec::new() });
+    }
+
+    /// Whether something waits that the ledger, which has come so far, does not take account of, or that
+    /// somebody may wait to be told of.
+    pub(crate) fn is_waiting(&self, applied: UtcTime) -> bool {
+        self.lock().iter().any(|arrival| arrival.recorded_at > applied || !arrival.ranges.is_empty())
     }
 
     /// When the newest of what waits was recorded.

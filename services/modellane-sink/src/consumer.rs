@@ -15,6 +15,8 @@ use std::time::Duration;
 const POLL_MESSAGES: usize = 1_024;
 const POLL_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+/// How often an idle consumer looks for new partitions.
+const LOOK_MS: u64 = 10_000;
 
 /// One topic and the table that it goes to.
 pub(crate) struct Consumer<R, W> {
@@ -37,6 +39,8 @@ struct Cursor {
     /// When the oldest record that waits was taken.
     waiting_since: Option<UtcTime>,
     last_commit: Option<UtcTime>,
+    /// When the partitions were listed last.
+    looked_at: UtcTime,
 }
 
 impl<R: LogReader, W: Writer> Consumer<R, W> {
@@ -44,9 +48,10 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
     /// tried again from the table's offsets, the others end it.
     pub(crate) async fn run(mut self) -> Result<(), SinkError> {
         let mut backoff = Duration::from_millis(200);
+        let mut anew = false;
         loop {
             let started = self.clock.now();
-            let error = match self.run_from_table().await {
+            let error = match self.run_from_table(anew).await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_retryable() && !self.shutdown.is_triggered() => error,
                 Err(error) => return Err(error),
@@ -56,20 +61,22 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
             }
             tracing::warn!(%error, "reading again from the table's offsets");
             tokio::select! {
-                () = tokio::time::sleep(backoff) => {}
+                // Which branch wins must follow from what happened alone.
+                biased;
                 () = self.shutdown.triggered() => {}
+                () = self.clock.sleep(backoff) => {}
             }
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
-            match self.writer.reset().await {
-                Err(error) if !error.is_retryable() => return Err(error),
-                // The next round meets the same failure and waits longer.
-                Err(error) => tracing::warn!(%error, "the table cannot be read"),
-                Ok(()) => {}
-            }
+            anew = true;
         }
     }
 
-    async fn run_from_table(&mut self) -> Result<(), SinkError> {
+    /// `anew` after a failure: nothing is read before everything but the table is forgotten, however often
+    /// that takes.
+    async fn run_from_table(&mut self, anew: bool) -> Result<(), SinkError> {
+        if anew {
+            self.writer.reset().await?;
+        }
         let mut cursor = self.start().await?;
         loop {
             let stopping = self.shutdown.is_triggered();
@@ -83,6 +90,8 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
                 cursor.waiting_since = None;
                 cursor.bytes = 0;
                 cursor.last_commit = Some(self.clock.now());
+                self.adopt_new_partitions(&mut cursor).await?;
+            } else if self.writer.pending().messages == 0 && self.has_passed(cursor.looked_at, LOOK_MS) {
                 self.adopt_new_partitions(&mut cursor).await?;
             }
             if stopping {
@@ -101,7 +110,8 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         let starts: Vec<(i32, i64)> = next.iter().map(|(partition, next)| (*partition, *next)).collect();
         self.reader.assign(&starts).await?;
         self.progress.positions(&stream, &starts);
-        Ok(Cursor { stream, next, bytes: 0, waiting_since: None, last_commit: None })
+        let looked_at = self.clock.now();
+        Ok(Cursor { stream, next, bytes: 0, waiting_since: None, last_commit: None, looked_at })
     }
 
     async fn start_of(&mut self, stream: &str, bounds: PartitionBounds) -> Result<i64, SinkError> {
@@ -168,8 +178,9 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         self.try_paused(cursor).await?;
         let room = self.config.max_rows.saturating_sub(self.writer.pending().rows);
         let records = tokio::select! {
-            records = self.reader.poll(room.clamp(1, POLL_MESSAGES), POLL_WAIT) => records?,
+            biased;
             () = self.shutdown.triggered() => return Ok(0),
+            records = self.reader.poll(room.clamp(1, POLL_MESSAGES), POLL_WAIT) => records?,
         };
         let records = self.admit(cursor, records).await?;
         let count = records.len();
@@ -186,21 +197,24 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         if self.is_full(cursor) || (drained && self.progress.somebody_waits()) {
             return true;
         }
-        let now = self.clock.now();
-        let passed = |since: Option<UtcTime>, millis: u64| {
-            // A clock that was set back must not hold a commit up.
-            since.is_none_or(|since| {
-                u64::try_from(now.micros() - since.micros()).is_ok_and(|passed| passed / 1_000 >= millis)
-                    || now < since
-            })
-        };
+        let passed =
+            |since: Option<UtcTime>, millis| since.is_none_or(|since| self.has_passed(since, millis));
         passed(cursor.waiting_since, self.config.commit_interval_ms)
             && passed(cursor.last_commit, self.config.spacing_ms(pending.days))
     }
 
-    /// A topic may have got partitions since the last commit.
+    /// A clock that was set back must not hold anything up.
+    fn has_passed(&self, since: UtcTime, millis: u64) -> bool {
+        let now = self.clock.now();
+        let passed = u64::try_from(now.micros() - since.micros());
+        now < since || passed.is_ok_and(|passed| passed / 1_000 >= millis)
+    }
+
+    /// A topic may have got partitions since they were listed. Nothing may wait for a commit, as all is read
+    /// from the table's offsets then.
     async fn adopt_new_partitions(&mut self, cursor: &mut Cursor) -> Result<(), SinkError> {
         let bounds = self.reader.bounds().await?;
+        cursor.looked_at = self.clock.now();
         if bounds.iter().all(|bounds| cursor.next.contains_key(&bounds.partition)) {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! What stops a sink, by what the caller can do.
 
+use modellane_event::Date;
 use modellane_lake::LakeError;
 use modellane_schema::BatchError;
 
@@ -64,6 +65,15 @@ pub enum SinkError {
         /// What is wrong; columns and counts only.
         detail: String,
     },
+    /// The index in memory no longer says what was put into it. Nothing was committed by it; it is read from
+    /// the lake again.
+    #[error(
+        "the index of {day} in memory is damaged and is read from the lake again; check this machine's memory"
+    )]
+    IndexDamaged {
+        /// The day of its events.
+        day: Date,
+    },
     /// Rows could not be put together: a fault of this program.
     #[error("rows cannot be put together: {0}")]
     Batch(#[from] BatchError),
@@ -79,7 +89,7 @@ impl SinkError {
     /// Whether reading again from the table's offsets may help.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Conflict { .. } => true,
+            Self::Conflict { .. } | Self::IndexDamaged { .. } => true,
             Self::Lake(error) => error.is_retryable(),
             Self::Log { retryable, .. } => *retryable,
             _ => false,

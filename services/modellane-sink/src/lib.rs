@@ -21,6 +21,7 @@ mod columns;
 mod config;
 mod consumer;
 mod error;
+mod history;
 mod index;
 mod kafka;
 mod ledger;
@@ -31,15 +32,22 @@ mod reject;
 mod scopes;
 mod sink;
 mod stage;
+mod store;
 mod table;
 mod writer;
 
 pub use config::SinkConfig;
 pub use error::SinkError;
+pub use history::{History, HistoryCommit};
+pub use index::{IndexFate, IndexHook};
 pub use kafka::KafkaLog;
+pub use ledger::JUDGEMENT_COLUMNS;
 pub use log::{LogReader, LogRecord, PartitionBounds};
 pub use owner::CommitReport;
 pub use progress::{Progress, SinkHandle};
-pub use sink::{Sink, SinkLogs};
+pub use sink::{Sink, SinkLogs, SinkTables};
 pub use stage::{Stage, StageHook};
-pub use table::{FETCHES_TABLE, INTENTS_TABLE, LEDGER_TABLE, OBSERVATIONS_TABLE, REJECTS_TABLE};
+pub use store::TableStore;
+pub use table::{
+    FETCHES_TABLE, INTENTS_TABLE, LEDGER_TABLE, OBSERVATIONS_TABLE, REJECTS_TABLE, ledger_table,
+};

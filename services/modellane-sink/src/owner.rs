@@ -1,9 +1,11 @@
 //! Owning a table: offsets, epoch and time of commits.
 
-use crate::SinkError;
+use crate::{SinkError, TableStore};
 use modellane_event::UtcTime;
-use modellane_lake::{CommitOutcome, StagedFile, Table, TableCommit};
-use modellane_ledger::{Counters, OffsetDecision, PresenceCounters, RangeSet, StreamRange, commit_decision};
+use modellane_lake::{CommitInfo, CommitOutcome, StagedFile, TableCommit, commit_to};
+use modellane_ledger::{
+    CommitRecord, Counters, OffsetDecision, PresenceCounters, RangeSet, StreamRange, commit_decision,
+};
 use modellane_runtime::{Clock, random_id};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -13,10 +15,12 @@ use uuid::Uuid;
 /// The application under which a table keeps the epoch of its owner.
 const OWNER: &str = "owner";
 /// The application under which a table keeps the time of its newest commit, in microseconds.
-const RECORDED_AT: &str = "recorded_at";
+pub(crate) const RECORDED_AT: &str = "recorded_at";
 /// The application under which the ledger keeps how far it has come in the table of fetches: the time of the
 /// newest commit there that it takes account of, in microseconds.
-const FETCHES: &str = "fetches";
+pub(crate) const FETCHES: &str = "fetches";
+/// The same as a commit of the ledger states it.
+pub(crate) const FETCHES_INFO: &str = "modellaneFetches";
 
 /// What one commit did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,25 +60,28 @@ pub(crate) struct LedgerCommit {
 
 /// A table that this process commits to.
 pub(crate) struct OwnedTable {
-    table: Table,
+    table: Box<dyn TableStore>,
     clock: Arc<dyn Clock>,
     epoch: i64,
     /// Whether a commit under our epoch is in the table.
     claimed: bool,
+    /// The version of the table that what follows was read of.
+    read_version: u64,
     recorded_at: i64,
     /// Next offsets in the table, as far as they were asked for.
     positions: HashMap<(String, i32), Option<i64>>,
 }
 
 impl OwnedTable {
-    pub(crate) async fn open(table: Table, clock: Arc<dyn Clock>) -> Result<Self, SinkError> {
+    pub(crate) async fn open(table: Box<dyn TableStore>, clock: Arc<dyn Clock>) -> Result<Self, SinkError> {
         let epoch = table.position(OWNER).await?.unwrap_or(0) + 1;
         let recorded_at = table.position(RECORDED_AT).await?.unwrap_or(0);
-        Ok(Self { table, clock, epoch, claimed: false, recorded_at, positions: HashMap::new() })
+        let read_version = table.version();
+        Ok(Self { table, clock, epoch, claimed: false, read_version, recorded_at, positions: HashMap::new() })
     }
 
-    pub(crate) fn table(&self) -> &Table {
-        &self.table
+    pub(crate) fn table(&self) -> &dyn TableStore {
+        self.table.as_ref()
     }
 
     pub(crate) fn now(&self) -> UtcTime {
@@ -83,8 +90,9 @@ impl OwnedTable {
 
     /// Reads the table anew after a failure, and makes sure that it is still ours.
     pub(crate) async fn refresh(&mut self) -> Result<(), SinkError> {
-        self.table.refresh().await?;
+        // First, so that nothing of an older version outlives a failure on the way.
         self.positions.clear();
+        self.table.refresh().await?;
         self.recorded_at = self.table.position(RECORDED_AT).await?.unwrap_or(0).max(self.recorded_at);
         let theirs = self.table.position(OWNER).await?.unwrap_or(0);
         // Two sinks that opened at once have one number; it belongs to the one that has committed.
@@ -92,6 +100,7 @@ impl OwnedTable {
             let table = self.table.name().to_owned();
             return Err(SinkError::NotOwner { table, theirs, ours: self.epoch });
         }
+        self.read_version = self.table.version();
         Ok(())
     }
 
@@ -111,6 +120,11 @@ impl OwnedTable {
         Ok(UtcTime(self.table.position(FETCHES).await?.unwrap_or(0)))
     }
 
+    /// The time of the newest commit, as of the version that was read.
+    pub(crate) fn recorded_at(&self) -> UtcTime {
+        UtcTime(self.recorded_at)
+    }
+
     /// The time of the next commit: the clock's, or a microsecond after the last commit's if that is later.
     pub(crate) fn next_recorded_at(&self) -> UtcTime {
         UtcTime(self.clock.now().micros().max(self.recorded_at + 1))
@@ -118,6 +132,10 @@ impl OwnedTable {
 
     /// Commits, or says why not. After an error the caller reads again from the table's offsets.
     pub(crate) async fn commit(&mut self, commit: Commit) -> Result<CommitReport, SinkError> {
+        // A commit that ended in an error has moved the table, and nothing was read of it since.
+        if self.table.version() != self.read_version {
+            return Err(self.conflict());
+        }
         let ranges: Vec<StreamRange> = commit.ranges.iter().collect();
         for range in &ranges {
             let stored = self.position(&range.stream, range.partition).await?;
@@ -126,9 +144,12 @@ impl OwnedTable {
             }
         }
         let rows = commit.files.iter().filter_map(|staged| staged.file.rows).sum::<usize>() as u64;
-        let outcome = self.table.commit(self.table_commit(&commit, &ranges)).await?;
+        let table_commit = self.table_commit(&commit, &ranges);
+        let outcome = commit_to(self.table.as_mut(), &table_commit).await?;
+        self.claimed |= outcome != CommitOutcome::Conflict;
+        // One that was overtaken is in the table, and so is what came after it: all of it is read again.
         let CommitOutcome::Committed { version } = outcome else { return Err(self.conflict()) };
-        self.claimed = true;
+        self.read_version = version;
         self.recorded_at = commit.recorded_at.micros();
         for range in &ranges {
             self.positions.insert((range.stream.clone(), range.partition), Some(range.to));
@@ -163,19 +184,38 @@ impl OwnedTable {
             let PresenceCounters { withdrawn, reinstated } = ledger.presence;
             let presence = json!({ "withdrawn": withdrawn, "reinstated": reinstated });
             info.insert("modellanePresence".to_owned(), presence);
-            positions.extend(ledger.fetches.map(|applied| (FETCHES.to_owned(), applied.micros())));
+            if let Some(applied) = ledger.fetches {
+                positions.push((FETCHES.to_owned(), applied.micros()));
+                info.insert(FETCHES_INFO.to_owned(), json!(applied.micros()));
+            }
         }
         let id = Uuid::from_bytes(random_id());
         TableCommit { id, files: commit.files.clone(), positions, info, now: self.clock.now() }
     }
 }
 
-fn application(stream: &str, partition: i32) -> String {
+/// Under which application a table keeps the next offset of a partition.
+pub(crate) fn application(stream: &str, partition: i32) -> String {
     format!("{stream}/{partition}")
 }
 
 fn range_info(range: &StreamRange) -> Value {
     json!({ "stream": range.stream, "partition": range.partition, "from": range.from, "to": range.to })
+}
+
+/// What a commit of a sink said of itself; null for the commits of others.
+pub(crate) fn commit_record(info: &CommitInfo) -> Option<CommitRecord> {
+    let range = |range: &Value| {
+        Some(StreamRange {
+            stream: range["stream"].as_str()?.to_owned(),
+            partition: i32::try_from(range["partition"].as_i64()?).ok()?,
+            from: range["from"].as_i64()?,
+            to: range["to"].as_i64()?,
+        })
+    };
+    let recorded_at = UtcTime(info.get("modellaneRecordedAt")?.as_i64()?);
+    let ranges: Option<Vec<_>> = info.get("modellaneRanges")?.as_array()?.iter().map(range).collect();
+    Some(CommitRecord { recorded_at, ranges: ranges? })
 }
 
 fn counters_info(counters: &Counters) -> Value {

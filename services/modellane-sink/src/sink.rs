@@ -9,7 +9,9 @@ use crate::owner::OwnedTable;
 use crate::progress::ProgressSender;
 use crate::scopes::Scopes;
 use crate::writer::Writer;
-use crate::{KafkaLog, LogReader, SinkConfig, SinkError, SinkHandle, StageHook, table};
+use crate::{
+    IndexHook, KafkaLog, LogReader, SinkConfig, SinkError, SinkHandle, StageHook, TableStore, table,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use modellane_event::{IntentEvent, RejectEvent, ScopeClosed};
@@ -29,6 +31,20 @@ pub struct SinkLogs<R> {
     pub rejects: R,
     /// `modellane.fetches.v1`.
     pub fetches: R,
+}
+
+/// The tables that the sink writes, open, at any version.
+pub struct SinkTables {
+    /// `usage_ledger`.
+    pub ledger: Box<dyn TableStore>,
+    /// `observations`.
+    pub observations: Box<dyn TableStore>,
+    /// `intents`.
+    pub intents: Box<dyn TableStore>,
+    /// `rejects`.
+    pub rejects: Box<dyn TableStore>,
+    /// `fetches`.
+    pub fetches: Box<dyn TableStore>,
 }
 
 /// A sink with its tables open.
@@ -53,36 +69,54 @@ impl Sink {
         clock: Arc<dyn Clock>,
         metrics: Metrics,
     ) -> BoxFuture<'_, Result<Self, SinkError>> {
-        async move {
-            config.check()?;
-            let rejects = Rejects::new(open(lake, table::rejects(), &clock).await?);
-            let intents = open(lake, table::intents(), &clock).await?;
-            let fetches = open(lake, table::fetches(), &clock).await?;
-            let arrivals = Arrivals::default();
-            let ledger = LedgerWriter::open(LedgerParts {
-                scopes: Scopes::open(fetches.table().clone()).await?,
-                owner: open(lake, table::ledger(), &clock).await?,
-                observations: lake.table(table::observations()).await?,
-                rejects: rejects.clone(),
-                arrivals: arrivals.clone(),
-                index: Index::new(config.index_mib.saturating_mul(1 << 20)),
-                max_rows: config.max_rows,
-            })
-            .await?;
-            let fetches = AppendWriter::<ScopeClosed>::new(Home::Own(Box::new(fetches)), rejects.clone());
-            Ok(Self {
-                ledger,
-                intents: AppendWriter::new(Home::Own(Box::new(intents)), rejects.clone()),
-                rejects: AppendWriter::new(Home::Shared, rejects),
-                fetches: fetches.announcing(arrivals),
-                config,
-                clock,
-                metrics,
-                progress: ProgressSender::new(),
-                readiness: Readiness::new(),
-            })
-        }
-        .boxed()
+        let opened = async move {
+            let tables = SinkTables {
+                ledger: Box::new(lake.table(table::ledger_table()).await?),
+                observations: Box::new(lake.table(table::observations()).await?),
+                intents: Box::new(lake.table(table::intents()).await?),
+                rejects: Box::new(lake.table(table::rejects()).await?),
+                fetches: Box::new(lake.table(table::fetches()).await?),
+            };
+            Self::on(tables, config, clock, metrics).await
+        };
+        opened.boxed()
+    }
+
+    /// [`Sink::open`] on tables that are open.
+    pub async fn on(
+        tables: SinkTables,
+        config: SinkConfig,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Result<Self, SinkError> {
+        config.check()?;
+        let own = |table| OwnedTable::open(table, Arc::clone(&clock));
+        let rejects = Rejects::new(own(tables.rejects).await?);
+        let intents = own(tables.intents).await?;
+        let fetches = own(tables.fetches).await?;
+        let arrivals = Arrivals::default();
+        let ledger = LedgerWriter::open(LedgerParts {
+            owner: own(tables.ledger).await?,
+            observations: tables.observations,
+            scopes: Scopes::new(fetches.table().duplicate()),
+            rejects: rejects.clone(),
+            arrivals: arrivals.clone(),
+            index: Index::new(config.index_mib.saturating_mul(1 << 20)),
+            max_rows: config.max_rows,
+        })
+        .await?;
+        let fetches = AppendWriter::<ScopeClosed>::new(Home::Own(Box::new(fetches)), rejects.clone());
+        Ok(Self {
+            ledger,
+            intents: AppendWriter::new(Home::Own(Box::new(intents)), rejects.clone()),
+            rejects: AppendWriter::new(Home::Shared, rejects),
+            fetches: fetches.announcing(arrivals),
+            config,
+            clock,
+            metrics,
+            progress: ProgressSender::new(),
+            readiness: Readiness::new(),
+        })
     }
 
     /// Raises its alarms there.
@@ -96,6 +130,13 @@ impl Sink {
     #[must_use]
     pub fn with_stage_hook(mut self, hook: StageHook) -> Self {
         self.ledger.hook = hook;
+        self
+    }
+
+    /// Asks `hook` what becomes of the index before each poll is decided.
+    #[must_use]
+    pub fn with_index_hook(mut self, hook: IndexHook) -> Self {
+        self.ledger.index_hook = hook;
         self
     }
 
@@ -135,6 +176,8 @@ impl Sink {
         };
         tokio::pin!(topics);
         let ended = tokio::select! {
+            // Which branch wins must follow from what happened alone.
+            biased;
             ended = &mut topics => ended,
             () = shutdown.triggered() => {
                 stop.trigger();
@@ -143,14 +186,6 @@ impl Sink {
         };
         ended.0.and(ended.1).and(ended.2).and(ended.3)
     }
-}
-
-async fn open(
-    lake: &Lake,
-    spec: modellane_lake::TableSpec,
-    clock: &Arc<dyn Clock>,
-) -> Result<OwnedTable, SinkError> {
-    OwnedTable::open(lake.table(spec).await?, Arc::clone(clock)).await
 }
 
 /// Messages of half a megabyte that wait for a commit: as much memory as a full batch of entries.

@@ -16,7 +16,8 @@ pub const FETCHES_TABLE: &str = "fetches";
 /// What was seen again without change; internal to the sink.
 pub const OBSERVATIONS_TABLE: &str = "observations";
 
-pub(crate) fn ledger() -> TableSpec {
+/// The ledger as a table: columns, partition and order of rows.
+pub fn ledger_table() -> TableSpec {
     TableSpec {
         name: LEDGER_TABLE.to_owned(),
         schema: ledger_schema(),

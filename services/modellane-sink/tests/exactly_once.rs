@@ -4,7 +4,7 @@ mod support;
 
 use modellane_event::{EntryKind, RejectReason, UtcTime};
 use modellane_ledger::{check_commits, check_counters, check_entries, check_verdicts};
-use modellane_sink::{LEDGER_TABLE, REJECTS_TABLE, SinkError, Stage, StageHook};
+use modellane_sink::{IndexFate, IndexHook, LEDGER_TABLE, REJECTS_TABLE, SinkError, Stage, StageHook};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use support::{Bench, Entry, MemoryLog, Told, active_files, commits, drain_sink, read, sums, truth};
@@ -206,6 +206,35 @@ async fn the_index_may_be_lost_at_any_time() {
     let entries = bench.entries();
     assert_eq!(sums(&entries), truth(&restated));
     assert_invariants(&bench, &entries, log.len());
+}
+
+#[tokio::test]
+async fn a_damaged_index_is_noticed_and_read_from_the_lake_again() {
+    let log = MemoryLog::new("test/judged", 2);
+    let told = originals(60);
+    fill(&log, &told);
+    let bench = Bench::new();
+    bench.drain(&log).await.unwrap();
+    let mut restated = Vec::new();
+    // Every fourth would hit an observation, and nothing was seen again here.
+    for pick in (0..16u64).filter(|pick| pick % 4 != 3) {
+        // A bit flips while the second poll of this sink is decided; the first has read the pages.
+        let polls = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&polls);
+        let hook = IndexHook::new(move || match counted.fetch_add(1, Ordering::SeqCst) {
+            1 => IndexFate::Damaged { pick: pick | pick << 8 },
+            _ => IndexFate::Kept,
+        });
+        restated = told.iter().map(|told| Told { tokens: 5, seen: 1 + pick as i64, ..*told }).collect();
+        fill(&log, &restated);
+        let sink = bench.open().await.with_index_hook(hook);
+        drain_sink(sink, &log).await.unwrap();
+        assert!(polls.load(Ordering::SeqCst) > 2, "pick {pick}: what was read was not read again");
+        let entries = bench.entries();
+        assert_eq!(sums(&entries), truth(&restated), "pick {pick}");
+        assert_invariants(&bench, &entries, log.len());
+    }
+    assert_eq!(restated.len(), 60);
 }
 
 #[tokio::test]

@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Sources(Sources),
     /// Prints one report.
     Report(Report),
+    /// Rebuilds the ledger in an empty lake and proves that it says the same.
+    Replay(Replay),
     /// Works on what was rejected.
     #[command(subcommand)]
     Rejects(Rejects),
@@ -160,15 +162,31 @@ pub(crate) struct Report {
     pub(crate) format: ReportFormat,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Where to rebuild: an empty directory, or a URL such as `s3://bucket/rebuilt`.
+    #[arg(long, value_name = "URL|DIR")]
+    pub(crate) to: String,
+    /// From the judged topic, as far back as Kafka holds it; each commit keeps its time (default).
+    #[arg(long, conflicts_with = "from_exports")]
+    pub(crate) from_kafka: bool,
+    /// From an organisation folder with exported files, through collector and processor.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from_exports: Option<PathBuf>,
+    /// Data directory of the instance.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rejects {
     /// Reads rejected messages again from the topics that still hold them, and sends those that this version
     /// can read. Messages that came through before are counted once all the same.
-    Replay(Replay),
+    Replay(RejectsReplay),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Replay {
+pub(crate) struct RejectsReplay {
     /// Only rejects of this source, as the view `rejects` names it: `topic` for messages.
     #[arg(long)]
     pub(crate) source: Option<String>,

@@ -18,6 +18,7 @@ mod print;
 mod progress;
 mod ready;
 mod rejects;
+mod replay;
 mod report;
 mod sample;
 mod sources;
@@ -111,6 +112,11 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             let strict = args.strict;
             if import::run(config()?, args).await? > 0 && strict {
                 return Ok(ExitCode::from(SOME_REJECTED));
+            }
+        }
+        Command::Replay(args) => {
+            if !replay::run(config()?, args).await? {
+                return Ok(ExitCode::FAILURE);
             }
         }
         Command::Sources(args) => sources::run(config()?, args).await?,

@@ -5,7 +5,15 @@ use std::io::IsTerminal;
 
 /// A bar over bytes. Silent where standard error is no terminal.
 pub(crate) fn bytes(total: u64) -> ProgressBar {
-    let style = "{bar:32} {bytes:>10} of {total_bytes}  {msg}";
+    bar(total, "{bar:32} {bytes:>10} of {total_bytes}  {msg}")
+}
+
+/// A bar over steps that are counted. Silent where standard error is no terminal.
+pub(crate) fn steps(total: u64) -> ProgressBar {
+    bar(total, "{bar:32} {pos:>10} of {len}")
+}
+
+fn bar(total: u64, style: &str) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {

@@ -4,7 +4,7 @@
 //! keeps the message it is read from there, and sent again if this version can read it; then it goes the way
 //! of every message. The sink counts an event once however often it comes, so a replay may be repeated.
 
-use crate::cli::Replay;
+use crate::cli::RejectsReplay;
 use crate::config::AppConfig;
 use crate::out;
 use crate::print::Rows;
@@ -53,7 +53,7 @@ struct Outcome {
 }
 
 /// Runs the command.
-pub(crate) async fn replay(mut config: AppConfig, args: Replay) -> Result<()> {
+pub(crate) async fn replay(mut config: AppConfig, args: RejectsReplay) -> Result<()> {
     config.check()?;
     config.use_data_dir(args.data_dir.clone());
     let query = open_query(config.clone(), None).await?;
@@ -105,7 +105,7 @@ async fn bring_alone(mut config: AppConfig, wanted: &Wanted) -> Result<Outcome> 
 }
 
 impl Wanted {
-    async fn find(query: &Query, args: &Replay) -> Result<Self> {
+    async fn find(query: &Query, args: &RejectsReplay) -> Result<Self> {
         let mut sql = "SELECT DISTINCT batch_id, index, length FROM rejects WHERE TRUE".to_owned();
         for (column, value) in [("source", &args.source), ("reason", &args.reason)] {
             if let Some(value) = value {

@@ -15,11 +15,7 @@ use std::path::PathBuf;
 pub(crate) async fn open_query(mut config: AppConfig, data_dir: Option<PathBuf>) -> Result<Query> {
     config.use_data_dir(data_dir);
     let lake = config.lake();
-    let is_missing = match config.lake_dir() {
-        Some(dir) if !dir.is_dir() => true,
-        _ => !Lake::open(&lake)?.log_store(LEDGER_TABLE)?.is_delta_table_location().await?,
-    };
-    if is_missing {
+    if !has_ledger(&config).await? {
         bail!(
             "there is no lake at {}; name the data directory of an instance with --data-dir, or the lake in \
              lake.url. `modellane demo` makes one from a sample",
@@ -28,6 +24,14 @@ pub(crate) async fn open_query(mut config: AppConfig, data_dir: Option<PathBuf>)
     }
     config.query.known_sources = crate::sources::names();
     Ok(Query::open(config.query, &lake).await?)
+}
+
+/// Whether the lake of the configuration is there; looking for it makes nothing.
+pub(crate) async fn has_ledger(config: &AppConfig) -> Result<bool> {
+    match config.lake_dir() {
+        Some(dir) if !dir.is_dir() => Ok(false),
+        _ => Ok(Lake::open(&config.lake())?.log_store(LEDGER_TABLE)?.is_delta_table_location().await?),
+    }
 }
 
 /// Prints the report.

@@ -1,3 +1,4 @@
+use super::log::STAGED_FOR_AT_MOST;
 use super::*;
 use crate::{Lake, LakeConfig, TableSpec};
 use arrow::array::{Int64Array, RecordBatch, StringArray};
@@ -255,4 +256,28 @@ async fn a_hundred_commits_write_no_checkpoint_and_one_on_request_holds_everythi
     let reopened = lake.table(spec()).await.unwrap();
     assert_eq!(reopened.position("judged-1/0").await.unwrap(), Some(105));
     assert_eq!(total(&reopened).await, 105);
+}
+
+/// A span for some columns only would have one reader leave out every row (see `statistics`).
+#[test]
+fn the_log_states_rows_and_no_spans() {
+    let stated: Value = serde_json::from_str(&statistics(3)).unwrap();
+    assert_eq!(stated, json!({ "numRecords": 3 }));
+}
+
+#[tokio::test]
+async fn a_commit_that_others_followed_before_it_was_found_says_so() {
+    let (lake, store) = lake();
+    let mut table = lake.table(spec()).await.unwrap();
+    let commit = commit_of(&table, &[(Some("a"), 1)], 1).await;
+    // Written, unanswered, and followed by another writer's commit before the log is read.
+    *store.trick.lock().unwrap() = Trick::LoseAnswer;
+    table.attempt(&commit).await.unwrap_err();
+    *store.trick.lock().unwrap() = Trick::None;
+    let mut other = lake.table(spec()).await.unwrap();
+    let theirs = commit_of(&other, &[(Some("b"), 2)], 2).await;
+    assert_eq!(other.commit(theirs).await.unwrap(), CommitOutcome::Committed { version: 2 });
+
+    assert_eq!(table.commit(commit).await.unwrap(), CommitOutcome::Overtaken { version: 1 });
+    assert_eq!((table.version(), total(&table).await), (2, 3));
 }

@@ -1,12 +1,11 @@
 //! Reading a day's page from the lake.
 
 use super::{Files, Observed, Page, RowPlace};
-use crate::SinkError;
 use crate::columns::{Ids, Numbers, Texts, Times};
+use crate::{SinkError, TableStore};
 use futures::{StreamExt, TryStreamExt, stream};
 use hashbrown::HashMap;
 use modellane_event::{ContentHash, Date, EntryKind, EventId, UtcTime};
-use modellane_lake::Table;
 use modellane_ledger::{Content, JudgementVersion, Observation};
 
 /// Files that are read at once.
@@ -15,8 +14,8 @@ const FILES_AT_ONCE: usize = 4;
 /// The page of a day, as the two tables hold it.
 pub(crate) async fn page(
     day: Date,
-    ledger: &Table,
-    observations: &Table,
+    ledger: &dyn TableStore,
+    observations: &dyn TableStore,
     files: &mut Files,
 ) -> Result<Page, SinkError> {
     let current = current_entries(day, ledger, files).await?;
@@ -39,7 +38,7 @@ struct Entry {
 /// same commit, so in the same snapshot.
 async fn current_entries(
     day: Date,
-    ledger: &Table,
+    ledger: &dyn TableStore,
     files: &mut Files,
 ) -> Result<HashMap<EventId, Entry>, SinkError> {
     let listed = ledger.files(Some(&day.to_string())).await?;
@@ -70,7 +69,7 @@ async fn current_entries(
     Ok(current)
 }
 
-async fn observed(day: Date, observations: &Table) -> Result<Observed, SinkError> {
+async fn observed(day: Date, observations: &dyn TableStore) -> Result<Observed, SinkError> {
     const COLUMNS: [&str; 7] = [
         "event_id",
         "content_hash",

@@ -1,16 +1,19 @@
 //! Where the current entry of each event stands: a cache of the table, one page a day, safe to lose.
 
+mod fate;
 mod load;
 mod observed;
 mod page;
 
+pub use fate::{IndexFate, IndexHook};
 pub(crate) use observed::Observed;
 pub(crate) use page::{Page, RowPlace};
 
-use crate::SinkError;
+use crate::{SinkError, TableStore};
 use hashbrown::HashMap;
 use modellane_event::Date;
-use modellane_lake::{DataFile, Table};
+use modellane_lake::DataFile;
+use std::collections::BTreeSet;
 
 /// Data files by number, so that a place in the table takes eight bytes. A number stays the same for the
 /// life of the index, whatever pages come and go.
@@ -31,8 +34,9 @@ impl Files {
         number
     }
 
-    pub(crate) fn get(&self, number: u32) -> &DataFile {
-        &self.files[number as usize]
+    /// The file of a number; null for a number that was never given, which only damage brings.
+    pub(crate) fn get(&self, number: u32) -> Option<&DataFile> {
+        self.files.get(number as usize)
     }
 }
 
@@ -40,6 +44,8 @@ impl Files {
 pub(crate) struct Index {
     pub(crate) files: Files,
     pages: HashMap<Date, Page>,
+    /// Days of the decisions since [`Index::verify`].
+    consulted: BTreeSet<Date>,
     budget: usize,
     /// Counts uses, so that the page that was not used for longest is known.
     uses: u64,
@@ -48,15 +54,15 @@ pub(crate) struct Index {
 impl Index {
     /// An index that keeps to so many bytes, as long as the days of one poll fit.
     pub(crate) fn new(budget: usize) -> Self {
-        Self { files: Files::default(), pages: HashMap::new(), budget, uses: 0 }
+        Self { files: Files::default(), pages: HashMap::new(), consulted: BTreeSet::new(), budget, uses: 0 }
     }
 
     /// Makes sure that the pages of these days are in memory.
     pub(crate) async fn load(
         &mut self,
         days: &[Date],
-        ledger: &Table,
-        observations: &Table,
+        ledger: &dyn TableStore,
+        observations: &dyn TableStore,
     ) -> Result<(), SinkError> {
         self.uses += 1;
         for day in days {
@@ -67,8 +73,17 @@ impl Index {
             if let Some(page) = self.pages.get_mut(day) {
                 page.last_use = self.uses;
             }
+            self.consulted.insert(*day);
         }
-        self.drop_cold();
+        self.drop_cold()
+    }
+
+    /// Whether the pages that decisions rest on say what was put into them. What a damaged page says an event
+    /// lacks would count a second time, so nothing is committed before this was asked.
+    pub(crate) fn verify(&mut self) -> Result<(), SinkError> {
+        for day in std::mem::take(&mut self.consulted) {
+            sound(day, self.pages.get(&day))?;
+        }
         Ok(())
     }
 
@@ -89,16 +104,35 @@ impl Index {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.pages.clear();
+        self.consulted.clear();
         self.files = Files::default();
     }
 
-    fn drop_cold(&mut self) {
+    /// Drops a page. What was decided by it waits for its commit still, so it must have been sound.
+    fn drop_page(&mut self, day: Date) -> Result<usize, SinkError> {
+        let page = self.pages.remove(&day);
+        if self.consulted.remove(&day) {
+            sound(day, page.as_ref())?;
+        }
+        Ok(page.map_or(0, |page| page.bytes()))
+    }
+
+    fn drop_cold(&mut self) -> Result<(), SinkError> {
         let mut bytes: usize = self.pages.values().map(Page::bytes).sum();
         while bytes > self.budget {
             let coldest = self.pages.iter().filter(|(_, page)| page.last_use < self.uses);
-            let Some(day) = coldest.min_by_key(|(_, page)| page.last_use).map(|(day, _)| *day) else { break };
-            bytes -= self.pages.remove(&day).map_or(0, |page| page.bytes());
+            let coldest = coldest.map(|(day, page)| (page.last_use, *day)).min();
+            let Some((_, day)) = coldest else { break };
+            bytes -= self.drop_page(day)?;
         }
+        Ok(())
+    }
+}
+
+fn sound(day: Date, page: Option<&Page>) -> Result<(), SinkError> {
+    match page {
+        Some(page) if !page.is_sound() => Err(SinkError::IndexDamaged { day }),
+        _ => Ok(()),
     }
 }
 

@@ -21,10 +21,21 @@ struct Slot {
     place: RowPlace,
 }
 
+impl Slot {
+    /// Changes with every bit of the slot.
+    fn mark(self) -> u64 {
+        let place = u64::from(self.place.file) << 32 | u64::from(self.place.row);
+        let mixed = self.fingerprint.rotate_left(29) ^ place.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed.wrapping_mul(0xd6e8_feb8_6659_fd93)
+    }
+}
+
 /// The current entries of one day's events.
 #[derive(Default)]
 pub(crate) struct Page {
     slots: HashTable<Slot>,
+    /// Sum of the slots' marks, kept beside them, so that damage to either shows.
+    marks: u64,
     pub(crate) observed: Observed,
     pub(crate) last_use: u64,
 }
@@ -45,12 +56,34 @@ impl Page {
     pub(crate) fn put(&mut self, id: EventId, before: Option<RowPlace>, place: RowPlace) {
         let fingerprint = fingerprint(id);
         let is_it = |slot: &Slot| slot.fingerprint == fingerprint && Some(slot.place) == before;
+        let new = Slot { fingerprint, place };
         match self.slots.find_mut(fingerprint, is_it) {
-            Some(slot) => slot.place = place,
-            None => {
-                let slot = Slot { fingerprint, place };
-                self.slots.insert_unique(fingerprint, slot, |slot| slot.fingerprint);
+            Some(slot) => {
+                self.marks = self.marks.wrapping_sub(slot.mark());
+                *slot = new;
             }
+            None => {
+                self.slots.insert_unique(fingerprint, new, |slot| slot.fingerprint);
+            }
+        }
+        self.marks = self.marks.wrapping_add(new.mark());
+    }
+
+    /// Whether it says what was put into it.
+    pub(crate) fn is_sound(&self) -> bool {
+        let marks = self.slots.iter().fold(0u64, |sum, slot| sum.wrapping_add(slot.mark()));
+        marks == self.marks && self.observed.is_sound()
+    }
+
+    /// Flips a bit, as a fault of the machine may.
+    pub(crate) fn damage(&mut self, pick: u64) {
+        let bit = 1u64 << (pick >> 8 & 63);
+        let slot = self.slots.iter_mut().min_by_key(|slot| slot.fingerprint ^ pick);
+        match (pick % 4, slot) {
+            (0, Some(slot)) => slot.fingerprint ^= bit,
+            (1, Some(slot)) => slot.place.file ^= (bit | bit >> 32) as u32,
+            (2, Some(slot)) => slot.place.row ^= (bit | bit >> 32) as u32,
+            _ => self.observed.damage(pick),
         }
     }
 

@@ -1,5 +1,6 @@
 use super::*;
-use modellane_event::EventId;
+use modellane_event::{ContentHash, EventId, UtcTime};
+use modellane_ledger::{Content, JudgementVersion, Observation};
 
 fn id(first: u8, last: u8) -> EventId {
     let mut bytes = [first; 16];
@@ -38,4 +39,48 @@ fn an_event_takes_few_bytes() {
         page.put(EventId(bytes), None, place(0, number as u32));
     }
     assert!(page.bytes() / 100_000 <= 24, "{} bytes an event", page.bytes() / 100_000);
+}
+
+fn observation(event: u8, observed_at: i64) -> Observation {
+    let judged = JudgementVersion { settle_run: 0, context_version: 1 };
+    Observation {
+        event_id: id(event, 1),
+        content: Content { observed_at: UtcTime(observed_at), hash: ContentHash([7; 16]) },
+        entry_judged: judged,
+        judged,
+    }
+}
+
+fn page() -> Page {
+    let mut page = Page::default();
+    for event in 1..5 {
+        page.put(id(event, 1), None, place(u32::from(event), 9));
+        page.observed.add(observation(event, 10));
+    }
+    page
+}
+
+#[test]
+fn a_page_that_is_used_as_it_should_is_sound() {
+    let mut page = page();
+    assert!(Page::default().is_sound() && page.is_sound());
+    page.put(id(2, 1), Some(place(2, 9)), place(8, 0));
+    page.put(id(9, 1), None, place(9, 9));
+    page.observed.add(observation(2, 30));
+    page.observed.add(observation(2, 20));
+    page.observed.add(observation(9, 1));
+    assert!(page.is_sound());
+}
+
+#[test]
+fn damage_shows_whatever_bit_it_hits_and_whatever_comes_after_it() {
+    for pick in (0..1 << 14).map(|pick: u64| pick | pick << 40) {
+        let mut page = page();
+        page.damage(pick);
+        assert!(!page.is_sound(), "pick {pick:#x}");
+        for event in 1..5 {
+            page.put(id(event, 1), Some(place(u32::from(event), 9)), place(20, u32::from(event)));
+        }
+        assert!(!page.is_sound(), "pick {pick:#x}, after more was put into it");
+    }
 }

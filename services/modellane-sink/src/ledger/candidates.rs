@@ -1,11 +1,10 @@
 //! Events that a scope's fetches may have something to say about.
 
-use crate::SinkError;
 use crate::columns::{Ids, Texts};
 use crate::scopes::{Deciding, ScopeId};
+use crate::{SinkError, TableStore};
 use hashbrown::HashSet;
 use modellane_event::{Date, EntryKind, EventId};
-use modellane_lake::Table;
 
 const COLUMNS: [&str; 4] = ["event_id", "entry_kind", "source", "scope_key"];
 
@@ -16,7 +15,7 @@ pub(crate) async fn candidates(
     day: Date,
     scope: &ScopeId,
     deciding: &Deciding,
-    ledger: &Table,
+    ledger: &dyn TableStore,
 ) -> Result<Vec<EventId>, SinkError> {
     let mut found = HashSet::new();
     for file in ledger.files(Some(&day.to_string())).await? {
@@ -36,5 +35,8 @@ pub(crate) async fn candidates(
             }
         }
     }
-    Ok(found.into_iter().collect())
+    let mut found: Vec<EventId> = found.into_iter().collect();
+    // The same facts make the same commit.
+    found.sort_unstable();
+    Ok(found)
 }

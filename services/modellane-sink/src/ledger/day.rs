@@ -2,12 +2,12 @@
 
 use super::judgement::judgement;
 use super::lookup::fetch;
-use crate::SinkError;
 use crate::index::{Files, RowPlace};
+use crate::{SinkError, TableStore};
 use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::SchemaRef;
 use modellane_event::{Cause, EntryKind, EntryStamp, JudgedEvent, Judgement, UtcTime};
-use modellane_lake::{Table, pick_rows};
+use modellane_lake::pick_rows;
 use modellane_schema::{LedgerBatchBuilder, ledger_schema, reinstated_rows, reversal_rows};
 use std::sync::{Arc, LazyLock};
 
@@ -122,7 +122,7 @@ impl Day {
         &mut self,
         recorded_at: UtcTime,
         files: &Files,
-        ledger: &Table,
+        ledger: &dyn TableStore,
     ) -> Result<Vec<RecordBatch>, SinkError> {
         self.seal()?;
         let entries = std::mem::take(&mut self.sealed);
@@ -158,7 +158,7 @@ async fn taken_from_table(
     kind: EntryKind,
     recorded_at: UtcTime,
     files: &Files,
-    ledger: &Table,
+    ledger: &dyn TableStore,
 ) -> Result<Vec<RecordBatch>, SinkError> {
     stored.sort_unstable_by_key(|(place, _)| *place);
     let places = stored.iter().map(|(place, _)| *place).collect();

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as ValueError;
 
-/// The columns that make a judgement; signs say which feed counts, as no current entry is a reversal.
-pub(crate) const JUDGEMENT_COLUMNS: &[&str] = &[
+/// The columns of the ledger that make a judgement; signs say which feed counts, as no current entry is a
+/// reversal.
+pub const JUDGEMENT_COLUMNS: &[&str] = &[
     "usage_sign",
     "cost_sign",
     "context_version",

@@ -2,14 +2,13 @@
 
 use super::day::entry_columns;
 use super::judgement::{JUDGEMENT_COLUMNS, judgement};
-use crate::SinkError;
 use crate::columns::{Ids, Numbers, Texts, Times, damaged};
 use crate::index::{Files, Index, RowPlace};
+use crate::{SinkError, TableStore};
 use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, stream};
 use hashbrown::HashMap;
 use modellane_event::{ContentHash, Date, EntryKind, EventId, Judgement, UtcTime};
-use modellane_lake::Table;
 use modellane_ledger::{Content, JudgementVersion, Version};
 use std::collections::BTreeMap;
 
@@ -26,7 +25,7 @@ pub(crate) struct Stored {
 pub(crate) async fn versions(
     events: impl Iterator<Item = (EventId, Date)>,
     index: &Index,
-    ledger: &Table,
+    ledger: &dyn TableStore,
 ) -> Result<HashMap<EventId, Stored>, SinkError> {
     const COLUMNS: [&str; 7] = [
         "event_id",
@@ -78,7 +77,7 @@ pub(crate) async fn versions(
 pub(crate) async fn judgements(
     entries: Vec<(EventId, RowPlace)>,
     files: &Files,
-    ledger: &Table,
+    ledger: &dyn TableStore,
 ) -> Result<HashMap<EventId, Judgement>, SinkError> {
     let ids: HashMap<RowPlace, EventId> = entries.iter().map(|(id, place)| (*place, *id)).collect();
     let places = entries.into_iter().map(|(_, place)| place).collect();
@@ -97,7 +96,7 @@ pub(crate) async fn judgements(
 pub(crate) async fn rows(
     entries: Vec<(EventId, RowPlace)>,
     files: &Files,
-    ledger: &Table,
+    ledger: &dyn TableStore,
 ) -> Result<HashMap<EventId, RecordBatch>, SinkError> {
     let ids: HashMap<RowPlace, EventId> = entries.iter().map(|(id, place)| (*place, *id)).collect();
     let places = entries.into_iter().map(|(_, place)| place).collect();
@@ -117,7 +116,7 @@ pub(crate) async fn fetch(
     mut places: Vec<RowPlace>,
     columns: &[&str],
     files: &Files,
-    ledger: &Table,
+    ledger: &dyn TableStore,
 ) -> Result<Vec<(u32, Vec<u32>, RecordBatch)>, SinkError> {
     places.sort_unstable();
     places.dedup();
@@ -126,7 +125,12 @@ pub(crate) async fn fetch(
         by_file.entry(place.file).or_default().push(place.row);
     }
     let read = |(file, rows): (u32, Vec<u32>)| async move {
-        let batch = ledger.read_columns(files.get(file), columns, Some(&rows)).await?;
+        let data = files.get(file).ok_or_else(|| damaged("event_id"))?;
+        // No reader is asked for rows that the file does not have.
+        if data.rows.is_some_and(|has| rows.last().is_some_and(|last| *last as usize >= has)) {
+            return Err(damaged("event_id"));
+        }
+        let batch = ledger.read_columns(data, columns, Some(&rows)).await?;
         if batch.num_rows() != rows.len() {
             return Err(damaged("event_id"));
         }

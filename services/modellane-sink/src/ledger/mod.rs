@@ -8,29 +8,31 @@ mod lookup;
 mod observations;
 mod presence;
 
+pub use judgement::JUDGEMENT_COLUMNS;
+
 use crate::append::Rejects;
 use crate::arrivals::Arrivals;
-use crate::index::{Index, RowPlace};
+use crate::index::{Index, IndexHook, RowPlace};
 use crate::owner::{Commit, LedgerCommit, OwnedTable};
 use crate::scopes::{Deciding, ScopeId, Scopes};
 use crate::writer::{Pending, Taken, Writer, extend};
-use crate::{CommitReport, SinkError, Stage, StageHook, reject};
+use crate::{CommitReport, SinkError, Stage, StageHook, TableStore, reject};
 use batch::{Batch, Facts};
 use day::Place;
 use hashbrown::HashMap;
 use lookup::Stored;
 use modellane_event::{Date, EventId, JudgedEvent, UtcTime};
-use modellane_lake::{StagedFile, Table};
+use modellane_lake::StagedFile;
 use modellane_ledger::{Incoming, Presence, Version, asks_for_judgement};
 use modellane_runtime::random_id;
 use modellane_schema::{CodecError, judged_codec};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// What the writer of the ledger works with.
 pub(crate) struct LedgerParts {
     pub(crate) owner: OwnedTable,
-    pub(crate) observations: Table,
+    pub(crate) observations: Box<dyn TableStore>,
     pub(crate) rejects: Rejects,
     pub(crate) scopes: Scopes,
     pub(crate) arrivals: Arrivals,
@@ -42,7 +44,7 @@ pub(crate) struct LedgerParts {
 /// Decides and writes entries.
 pub(crate) struct LedgerWriter {
     owner: OwnedTable,
-    observations: Table,
+    observations: Box<dyn TableStore>,
     rejects: Rejects,
     scopes: Scopes,
     arrivals: Arrivals,
@@ -52,14 +54,36 @@ pub(crate) struct LedgerWriter {
     applied: UtcTime,
     batch: Batch,
     pub(crate) hook: StageHook,
+    pub(crate) index_hook: IndexHook,
 }
 
 impl LedgerWriter {
     pub(crate) async fn open(parts: LedgerParts) -> Result<Self, SinkError> {
         let LedgerParts { owner, observations, rejects, scopes, arrivals, index, max_rows } = parts;
-        let applied = owner.fetches_applied().await?;
-        let (batch, hook) = (Batch::default(), StageHook::default());
-        Ok(Self { owner, observations, rejects, scopes, arrivals, index, max_rows, applied, batch, hook })
+        let mut writer = Self {
+            owner,
+            observations,
+            rejects,
+            scopes,
+            arrivals,
+            index,
+            max_rows,
+            applied: UtcTime(0),
+            batch: Batch::default(),
+            hook: StageHook::default(),
+            index_hook: IndexHook::default(),
+        };
+        writer.read_what_it_rests_on().await?;
+        Ok(writer)
+    }
+
+    /// Observations and fetches are committed before the entries that rest on them. So they are read after the
+    /// ledger: what another sink has committed in between is more than is needed, never less.
+    async fn read_what_it_rests_on(&mut self) -> Result<(), SinkError> {
+        self.observations.refresh().await?;
+        self.scopes.refresh().await?;
+        self.applied = self.owner.fetches_applied().await?;
+        Ok(())
     }
 
     fn decode(&mut self, taken: &Taken) -> Vec<JudgedEvent> {
@@ -82,11 +106,9 @@ impl LedgerWriter {
     async fn facts(&mut self, events: &[JudgedEvent]) -> Result<Facts, SinkError> {
         let days: BTreeSet<Date> = events.iter().map(|event| event.usage.event_date).collect();
         let days: Vec<Date> = days.into_iter().collect();
-        self.index.load(&days, self.owner.table(), &self.observations).await?;
-
         let unknown = events.iter().filter(|event| !self.batch.touched.contains_key(&event.usage.event_id));
-        let wanted = unknown.map(|event| (event.usage.event_id, event.usage.event_date));
-        let stored = lookup::versions(wanted, &self.index, self.owner.table()).await?;
+        let wanted = unknown.map(|event| (event.usage.event_id, event.usage.event_date)).collect();
+        let stored = self.stored(&days, wanted).await?;
 
         let (mut compared, mut withdrawn) = (HashMap::new(), HashMap::new());
         for event in events {
@@ -106,6 +128,19 @@ impl LedgerWriter {
         Ok(Facts { stored, judgements, withdrawn, scopes })
     }
 
+    /// What the table has of events, by the index, whose pages of these days are read if they are missing.
+    async fn stored(
+        &mut self,
+        days: &[Date],
+        wanted: Vec<(EventId, Date)>,
+    ) -> Result<HashMap<EventId, Stored>, SinkError> {
+        self.index_hook.strike(&mut self.index)?;
+        self.index.load(days, self.owner.table(), self.observations.as_ref()).await?;
+        let stored = lookup::versions(wanted.into_iter(), &self.index, self.owner.table()).await;
+        // The lake may be sound and the index name rows that it does not have.
+        stored.map_err(|error| self.index.verify().err().unwrap_or(error))
+    }
+
     /// Where the current entry of an event is, if it is in the table. An event that was only observed or
     /// withdrawn since the last commit still has it there.
     fn entry_in_table(&self, id: EventId, stored: &HashMap<EventId, Stored>) -> Option<(Version, RowPlace)> {
@@ -120,7 +155,7 @@ impl LedgerWriter {
 
     /// The fetches that the events have to be held against.
     async fn deciding(&mut self, events: &[JudgedEvent]) -> Result<HashMap<ScopeId, Deciding>, SinkError> {
-        let mut with_ids: HashMap<ScopeId, bool> = HashMap::new();
+        let mut with_ids: BTreeMap<ScopeId, bool> = BTreeMap::new();
         for event in events {
             let Some(scope) = ScopeId::of(&event.usage) else { continue };
             if let Some(horizon) = self.scopes.horizon(&scope) {
@@ -140,6 +175,7 @@ impl LedgerWriter {
         &mut self,
         batch: &mut Batch,
     ) -> Result<(CommitReport, Vec<(Date, StagedFile)>), SinkError> {
+        self.index.verify()?;
         self.rejects.keep(std::mem::take(&mut batch.rejects)).await?;
         let recorded_at = self.owner.next_recorded_at();
         let mut staged = Vec::with_capacity(batch.days.len());
@@ -156,7 +192,7 @@ impl LedgerWriter {
 
         // Before the entries: a sighting that was not kept could never be made up for, as its message would
         // not be read again. The other way round it is read again, and says nothing new.
-        observations::commit(&mut self.observations, &batch.observed, self.owner.now()).await?;
+        observations::commit(self.observations.as_mut(), &batch.observed, self.owner.now()).await?;
         self.hook.reached(Stage::Observed)?;
 
         let files = staged.iter().map(|(_, file)| file.clone()).collect();
@@ -221,7 +257,7 @@ impl Writer for LedgerWriter {
             // Events that make no row take memory as well.
             rows: self.batch.rows().max(self.batch.touched.len()),
             days: self.batch.days.len(),
-            fetches: self.arrivals.is_waiting() || self.scopes.newest() > self.applied,
+            fetches: self.arrivals.is_waiting(self.applied) || self.scopes.newest() > self.applied,
         }
     }
 
@@ -238,10 +274,7 @@ impl Writer for LedgerWriter {
     async fn reset(&mut self) -> Result<(), SinkError> {
         self.batch = Batch::default();
         self.index.clear();
-        self.observations.refresh().await?;
         self.owner.refresh().await?;
-        self.scopes.refresh().await?;
-        self.applied = self.owner.fetches_applied().await?;
-        Ok(())
+        self.read_what_it_rests_on().await
     }
 }

@@ -1,12 +1,12 @@
 //! Writing observations.
 
 use crate::index::Observed;
-use crate::{SinkError, table};
+use crate::{SinkError, TableStore, table};
 use arrow::array::{
     ArrayRef, BinaryArray, Date32Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray,
 };
 use modellane_event::{Date, UtcTime};
-use modellane_lake::{CommitOutcome, Table, TableCommit};
+use modellane_lake::{CommitOutcome, TableCommit, commit_to};
 use modellane_ledger::Observation;
 use modellane_runtime::random_id;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ const ATTEMPTS: u32 = 5;
 /// Commits observations. They are facts, so they may be committed again, by anybody and after anything; a
 /// conflict only means to try again on the newer version.
 pub(crate) async fn commit(
-    table: &mut Table,
+    table: &mut dyn TableStore,
     days: &BTreeMap<Date, Observed>,
     now: UtcTime,
 ) -> Result<(), SinkError> {
@@ -35,8 +35,10 @@ pub(crate) async fn commit(
         let id = Uuid::from_bytes(random_id());
         let commit =
             TableCommit { id, files: files.clone(), positions: Vec::new(), info: BTreeMap::new(), now };
-        if let CommitOutcome::Committed { .. } = table.commit(commit).await? {
-            return Ok(());
+        match commit_to(table, &commit).await? {
+            // What others observed since is true as well, and follows from messages that are still to come.
+            CommitOutcome::Committed { .. } | CommitOutcome::Overtaken { .. } => return Ok(()),
+            CommitOutcome::Conflict => {}
         }
     }
     Err(SinkError::Conflict { table: table.name().to_owned() })

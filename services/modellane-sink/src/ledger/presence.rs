@@ -45,7 +45,6 @@ impl LedgerWriter {
             if ids.is_empty() {
                 continue;
             }
-            self.index.load(&[day], self.owner.table(), &self.observations).await?;
             for ids in ids.chunks(AT_ONCE) {
                 if self.batch.rows() >= self.max_rows {
                     return Ok(false);
@@ -63,15 +62,14 @@ impl LedgerWriter {
         scope: &ScopeId,
         deciding: &Deciding,
     ) -> Result<(), SinkError> {
-        let (index, ledger) = (&self.index, self.owner.table());
-        let stored = lookup::versions(ids.iter().map(|id| (*id, day)), index, ledger).await?;
+        let stored = self.stored(&[day], ids.iter().map(|id| (*id, day)).collect()).await?;
         let withdrawn = stored.iter().filter(|(_, stored)| stored.version.presence == Presence::Withdrawn);
         let back = withdrawn.filter(|(id, stored)| {
             deciding.presence(**id, stored.version.content.observed_at) == Presence::Live
         });
         let back = back.map(|(id, stored)| (*id, stored.place)).collect();
-        let rows = lookup::rows(back, &index.files, ledger).await?;
-        for (id, stored) in &stored {
+        let rows = lookup::rows(back, &self.index.files, self.owner.table()).await?;
+        for (id, stored) in ids.iter().filter_map(|id| stored.get_key_value(id)) {
             if self.batch.settle(*id, touched(day, stored), deciding, rows.get(id))? {
                 self.batch.scopes.entry(scope.clone()).or_default().push(*id);
             }

@@ -1,11 +1,11 @@
 //! The ids that fetches list, read when they are needed and kept while there is room.
 
 use super::load::Place;
-use crate::SinkError;
 use crate::columns::{Bytes, damaged};
+use crate::{SinkError, TableStore};
 use hashbrown::HashMap;
 use modellane_event::{EventId, FetchId};
-use modellane_lake::{DataFile, Table};
+use modellane_lake::DataFile;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ impl FetchedIds {
         &mut self,
         fetch: FetchId,
         places: &BTreeMap<i32, Place>,
-        table: &Table,
+        table: &dyn TableStore,
     ) -> Result<Arc<[EventId]>, SinkError> {
         if let Some(ids) = self.0.get(&fetch) {
             return Ok(Arc::clone(ids));
@@ -37,7 +37,7 @@ impl FetchedIds {
     }
 }
 
-async fn read(places: &BTreeMap<i32, Place>, table: &Table) -> Result<Vec<EventId>, SinkError> {
+async fn read(places: &BTreeMap<i32, Place>, table: &dyn TableStore) -> Result<Vec<EventId>, SinkError> {
     let mut files: BTreeMap<&str, (&DataFile, Vec<u32>)> = BTreeMap::new();
     for place in places.values() {
         let (_, rows) = files.entry(place.file.path.as_str()).or_insert_with(|| (&*place.file, Vec::new()));

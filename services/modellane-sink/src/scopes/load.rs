@@ -1,12 +1,12 @@
 //! Reading the table of fetches, without the ids.
 
 use super::ScopeId;
-use crate::SinkError;
 use crate::columns::{Flags, Ids, Numbers, Texts, Times, damaged};
+use crate::{SinkError, TableStore};
 use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, stream};
 use modellane_event::{FetchId, Label, UtcTime};
-use modellane_lake::{DataFile, Table};
+use modellane_lake::DataFile;
 use modellane_ledger::CompleteFetch;
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ pub(super) struct Part {
 }
 
 /// The messages in some files.
-pub(super) async fn parts(files: Vec<DataFile>, table: &Table) -> Result<Vec<Part>, SinkError> {
+pub(super) async fn parts(files: Vec<DataFile>, table: &dyn TableStore) -> Result<Vec<Part>, SinkError> {
     let read = |file: DataFile| async move {
         let batch = table.read_columns(&file, &COLUMNS, None).await?;
         Ok::<_, SinkError>((Arc::new(file), batch))

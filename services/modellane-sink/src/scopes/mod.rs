@@ -6,18 +6,17 @@
 mod ids;
 mod load;
 
-use crate::{FETCHES_TABLE, SinkError};
+use crate::{FETCHES_TABLE, SinkError, TableStore};
 use hashbrown::{HashMap, HashSet};
 use ids::FetchedIds;
 use load::{Part, Place};
 use modellane_event::{EventId, FetchId, Label, UsageEvent, UtcTime};
-use modellane_lake::Table;
 use modellane_ledger::{CompleteFetch, Presence, ScopeFetches};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A part of a source that events lie in for good.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ScopeId {
     pub(crate) source: Label,
     pub(crate) key: Label,
@@ -74,7 +73,7 @@ struct Scope {
 
 /// The scopes and their fetches.
 pub(crate) struct Scopes {
-    table: Table,
+    table: Box<dyn TableStore>,
     /// Files of the table that were read.
     files: HashSet<String>,
     known: HashMap<ScopeId, Scope>,
@@ -83,12 +82,10 @@ pub(crate) struct Scopes {
 }
 
 impl Scopes {
-    /// Reads the table as it stands.
-    pub(crate) async fn open(table: Table) -> Result<Self, SinkError> {
+    /// Nothing is known before [`Scopes::refresh`].
+    pub(crate) fn new(table: Box<dyn TableStore>) -> Self {
         let (files, known) = (HashSet::new(), HashMap::new());
-        let mut scopes = Self { table, files, known, newest: UtcTime(0), ids: FetchedIds::default() };
-        scopes.read_new_files().await?;
-        Ok(scopes)
+        Self { table, files, known, newest: UtcTime(0), ids: FetchedIds::default() }
     }
 
     /// Reads what the table has got since.
@@ -112,7 +109,9 @@ impl Scopes {
     /// Scopes with a message that was recorded after a time.
     pub(crate) fn changed_since(&self, time: UtcTime) -> Vec<ScopeId> {
         let changed = self.known.iter().filter(|(_, scope)| scope.changed_at > time);
-        changed.map(|(id, _)| id.clone()).collect()
+        let mut changed: Vec<ScopeId> = changed.map(|(id, _)| id.clone()).collect();
+        changed.sort_unstable();
+        changed
     }
 
     /// Start and end of a scope's period.
@@ -138,7 +137,7 @@ impl Scopes {
         let mut ids = Vec::new();
         for fetch in scope.fetches.deciding().filter(|_| with_ids) {
             let Some(parts) = scope.parts.get(&fetch.fetch_id) else { continue };
-            let listed = self.ids.get(fetch.fetch_id, &parts.found, &self.table).await;
+            let listed = self.ids.get(fetch.fetch_id, &parts.found, self.table.as_ref()).await;
             ids.push((fetch.fetch_id, listed.map_err(of_fetches)?));
         }
         Ok(Some(Deciding { fetches: scope.fetches, ids }))
@@ -155,7 +154,7 @@ impl Scopes {
             (self.files, self.known, self.newest) = (HashSet::new(), HashMap::new(), UtcTime(0));
         }
         let unread = listed.into_iter().filter(|file| !self.files.contains(&file.path)).collect();
-        for part in load::parts(unread, &self.table).await.map_err(of_fetches)? {
+        for part in load::parts(unread, self.table.as_ref()).await.map_err(of_fetches)? {
             self.files.insert(part.place.file.path.clone());
             self.add(part);
         }

@@ -1,12 +1,15 @@
 //! A log in memory, events to put into it, and a reader of the table that shares no code with the sink.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
+
+mod commits;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Decimal128Type, Int8Type, Int32Type, Int64Type, TimestampMicrosecondType};
+pub(crate) use commits::{commit_record, commits, counters_of, presence, presence_of};
 use modellane_event::*;
 use modellane_lake::{Lake, LakeConfig};
-use modellane_ledger::{CommitRecord, Counters, EntryView, PresenceCounters, StreamRange};
+use modellane_ledger::EntryView;
 use modellane_runtime::{Metrics, Shutdown, SystemClock};
 use modellane_schema::{fetch_codec, judged_codec};
 use modellane_sink::*;
@@ -329,7 +332,7 @@ impl Bench {
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let batches = active_files(&self.table(LEDGER_TABLE)).into_iter().flat_map(|file| read(&file));
-        batches.flat_map(|batch| entries(&batch)).collect()
+        batches.flat_map(|batch| entries_of(&batch)).collect()
     }
 }
 
@@ -391,7 +394,8 @@ pub(crate) struct Entry {
     pub(crate) team: String,
 }
 
-fn entries(batch: &RecordBatch) -> Vec<Entry> {
+/// The entries of a batch.
+pub(crate) fn entries_of(batch: &RecordBatch) -> Vec<Entry> {
     let column = |name: &str| batch.column_by_name(name).unwrap_or_else(|| panic!("column {name}"));
     let text = |name: &str, row: usize| column(name).as_string::<i32>().value(row).to_owned();
     let sign = |name: &str, row: usize| column(name).as_primitive::<Int8Type>().value(row);
@@ -443,41 +447,10 @@ pub(crate) fn truth<'a>(told: impl IntoIterator<Item = &'a Told>) -> (i64, i128)
     })
 }
 
-/// What complete fetches did to events, as the commits of a table say.
-pub(crate) fn presence(table: &Path) -> PresenceCounters {
-    let mut presence = PresenceCounters::default();
-    for info in actions(table, "commitInfo").iter().filter(|info| !info["modellaneOwner"].is_null()) {
-        let count = |name: &str| info["modellanePresence"][name].as_u64().unwrap_or(0);
-        presence.add(&PresenceCounters { withdrawn: count("withdrawn"), reinstated: count("reinstated") });
-    }
-    presence
-}
-
-/// What the commits of a table say of themselves.
-pub(crate) fn commits(table: &Path) -> (Vec<CommitRecord>, Counters) {
-    let mut counters = Counters::default();
-    let mut records = Vec::new();
-    for info in actions(table, "commitInfo").iter().filter(|info| !info["modellaneOwner"].is_null()) {
-        let count = |name: &str| info["modellaneCounters"][name].as_u64().unwrap_or(0);
-        counters.add(&Counters {
-            original: count("original"),
-            restated: count("restated"),
-            rejudged: count("rejudged"),
-            observed: count("observed"),
-            duplicate: count("duplicate"),
-            stale: count("stale"),
-            rejects: count("rejects"),
-        });
-        let range = |range: &serde_json::Value| StreamRange {
-            stream: range["stream"].as_str().unwrap().to_owned(),
-            partition: range["partition"].as_i64().unwrap() as i32,
-            from: range["from"].as_i64().unwrap(),
-            to: range["to"].as_i64().unwrap(),
-        };
-        records.push(CommitRecord {
-            recorded_at: UtcTime(info["modellaneRecordedAt"].as_i64().unwrap()),
-            ranges: info["modellaneRanges"].as_array().unwrap().iter().map(range).collect(),
-        });
-    }
-    (records, counters)
+/// User and system time of this process, in the kernel's hundredths of a second.
+pub(crate) fn cpu_seconds() -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = |field: usize| after_name.split_whitespace().nth(field).and_then(|t| t.parse::<f64>().ok());
+    Ok((ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0)
 }
