@@ -259,6 +259,16 @@ impl<'a> Arena<'a> {
         self.wait("the last acknowledgement", |arena| Ok(arena.feed().is_done()))
     }
 
+    /// Waits until every service says that it is ready.
+    pub fn wait_until_ready(&mut self) -> Result<()> {
+        for role in Role::ALL {
+            let service = self.first(role)?;
+            let url = format!("http://{}/readyz", self.fleet.service(service).http);
+            self.wait("the start of all services", |_| Ok(ureq::get(&url).call().is_ok()))?;
+        }
+        Ok(())
+    }
+
     /// Lets a part of everything through, and waits until it is acknowledged.
     pub fn send_until(&mut self, part: usize) -> Result<()> {
         self.feed().allow(part);

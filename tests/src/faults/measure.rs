@@ -14,8 +14,8 @@ use super::feed::{WHOLE, deliver};
 use super::fleet::Role;
 use super::oracle::{Delivery, Draw, PROBES};
 use super::plan::Size;
-use super::reader::ask;
 use super::servers::Servers;
+use crate::clients::psql;
 
 /// Records of a request, as an exporter sends them.
 const BATCH: usize = 500;
@@ -27,7 +27,8 @@ const SAMPLE: Duration = Duration::from_millis(250);
 const PATIENCE: u32 = 10;
 /// Between two events whose way is followed.
 const BETWEEN_PROBES: Duration = Duration::from_millis(200);
-const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
+/// A question takes the query service tens of milliseconds, which it also needs to follow the table.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(250);
 /// How long after the last commit an event may take to be seen.
 const LAST_ANSWER: Duration = Duration::from_secs(30);
 
@@ -90,6 +91,7 @@ impl fmt::Display for Recovery {
 /// Kills a service, keeps it away, and waits until there is no more lag than before.
 pub fn recovery(servers: &mut Servers, load: Load, role: Role, outage: Duration) -> Result<Recovery> {
     let mut arena = Arena::open(servers, load.setup(&format!("recovery-{}", role.name())))?;
+    arena.wait_until_ready()?;
     let begun = Instant::now();
     let mut before = 0;
     while begun.elapsed() < WARM_UP * 2 {
@@ -156,17 +158,18 @@ impl fmt::Display for Freshness {
 /// Follows single events through a steady load.
 pub fn freshness(servers: &mut Servers, load: Load) -> Result<Freshness> {
     let mut arena = Arena::open(servers, load.setup("freshness"))?;
+    arena.wait_until_ready()?;
     let count = (load.time.saturating_sub(WARM_UP).as_millis() / BETWEEN_PROBES.as_millis()) as usize;
     let probes = arena.oracle.probes(count);
     let collector = arena.fleet.collectors()[0].clone();
     let query = arena.first(Role::Query)?;
-    let url = format!("http://{}/v1/sql", arena.fleet.service(query).http);
+    let address = arena.fleet.service(query).postgres.clone();
     let begun = Instant::now();
     while begun.elapsed() < WARM_UP {
         sample(&mut arena, load, begun)?;
     }
     let all_committed = Arc::new(AtomicBool::new(false));
-    let seen = watch(url, Arc::clone(&all_committed), count);
+    let seen = watch(address, Arc::clone(&all_committed), count);
     let sent = std::thread::spawn(move || send(&collector, probes));
     let mut lag = 0;
     while !sent.is_finished() {
@@ -204,7 +207,11 @@ fn send(collector: &str, probes: Vec<(String, Delivery)>) -> HashMap<String, Ins
 }
 
 /// Asks again and again for the probes that are there, and says when each was seen first.
-fn watch(url: String, all_committed: Arc<AtomicBool>, count: usize) -> JoinHandle<HashMap<String, Instant>> {
+fn watch(
+    address: String,
+    all_committed: Arc<AtomicBool>,
+    count: usize,
+) -> JoinHandle<HashMap<String, Instant>> {
     let question = format!("SELECT source_key FROM usage_ledger WHERE event_date = DATE '{PROBES}'");
     std::thread::spawn(move || {
         let mut seen = HashMap::new();
@@ -213,9 +220,9 @@ fn watch(url: String, all_committed: Arc<AtomicBool>, count: usize) -> JoinHandl
             if all_committed.load(Ordering::SeqCst) {
                 committed.get_or_insert_with(Instant::now);
             }
-            if let Ok((_, rows)) = ask(&url, &question) {
+            if let Ok(keys) = psql(&address, &question) {
                 let now = Instant::now();
-                for key in rows.iter().filter_map(|row| row["source_key"].as_str()) {
+                for key in keys.lines() {
                     seen.entry(key.to_owned()).or_insert(now);
                 }
             }

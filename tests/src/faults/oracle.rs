@@ -25,6 +25,8 @@ const FIRST_DAY: usize = 2;
 const DAYS: usize = 7;
 /// The day of probes, which nothing else happens on.
 pub const PROBES: &str = "2026-11-20";
+/// Beyond the numbers of drawn requests.
+const FIRST_PROBE: usize = 9_000_000;
 const GATEWAY: &str = "/v1/sources/litellm.spend_logs/records";
 /// Records of one request: few, so that a small run has requests for every round of faults.
 const BATCH: usize = 20;
@@ -190,7 +192,7 @@ impl Oracle {
         for number in 0..count {
             let version = Version {
                 source: Source::Gateway,
-                key: format!("probe-{number:06}"),
+                key: format!("row-{}", FIRST_PROBE + number),
                 version: 0,
                 event_date: PROBES.to_owned(),
                 requests: 1,

@@ -62,7 +62,7 @@ fn sums(url: &str) -> Result<Value> {
 }
 
 /// A version of the ledger, and what it answers.
-pub(super) fn ask(url: &str, question: &str) -> Result<(u64, Vec<Value>)> {
+fn ask(url: &str, question: &str) -> Result<(u64, Vec<Value>)> {
     let mut answer = ureq::post(url)
         .config()
         .timeout_global(Some(Duration::from_secs(10)))
