@@ -1,6 +1,6 @@
 //! What all clients have in common: settings, log lines, waiting for blocking calls.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -13,9 +13,9 @@ use crate::error::KafkaError;
 /// The longest that a request to the cluster may take before it counts as unreachable.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a cluster that answers may not be ready yet: a topic that was just created has no leader, and a
-/// coordinator that was just elected reads its log first.
-const NOT_READY_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often a cluster may answer that it is not ready yet, 20 s at least: a topic that was just created has no
+/// leader, and a coordinator that was just elected reads its log first.
+const NOT_READY_ATTEMPTS: u32 = 200;
 const NOT_READY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Settings of every client.
@@ -86,23 +86,23 @@ pub(crate) async fn when_ready<T: Send + 'static>(
     action: &'static str,
     mut request: impl FnMut() -> Result<T, KafkaError> + Send + 'static,
 ) -> Result<T, KafkaError> {
-    blocking(action, move || until_ready(NOT_READY_TIMEOUT, &mut request)).await
+    blocking(action, move || until_ready(NOT_READY_ATTEMPTS, &mut request)).await
 }
 
 fn until_ready<T>(
-    patience: Duration,
+    attempts: u32,
     mut request: impl FnMut() -> Result<T, KafkaError>,
 ) -> Result<T, KafkaError> {
-    let begun = Instant::now();
-    loop {
+    for _ in 1..attempts {
         match request() {
-            Err(error @ KafkaError::Temporary { .. }) if begun.elapsed() < patience => {
+            Err(error @ KafkaError::Temporary { .. }) => {
                 tracing::debug!(%error, "the cluster is not ready yet");
                 std::thread::sleep(NOT_READY_PAUSE);
             }
             answer => return answer,
         }
     }
+    request()
 }
 
 /// Runs a call of the client library that blocks.
