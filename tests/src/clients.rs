@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,37 +11,20 @@ pub fn tests_dir() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where a Delta reader finds a lake.
-#[derive(Debug, Clone)]
-pub struct LakeLocation {
-    /// A directory or a URL.
-    pub url: OsString,
-    /// Variables that tell the reader how to reach the store.
-    pub environment: Vec<(String, String)>,
-}
-
-impl<P: AsRef<Path> + ?Sized> From<&P> for LakeLocation {
-    fn from(directory: &P) -> Self {
-        Self { url: directory.as_ref().into(), environment: Vec::new() }
-    }
-}
-
 /// Signed totals of a ledger by source, computed by `duckdb` or `polars` from the Delta table.
-pub fn ledger_totals(engine: &str, lake: impl Into<LakeLocation>, as_of: Option<&str>) -> Result<Value> {
-    let lake = lake.into();
-    let mut args = vec![engine.as_ref(), lake.url.as_os_str()];
+pub fn ledger_totals(engine: &str, lake: &Path, as_of: Option<&str>) -> Result<Value> {
+    let mut args = vec![engine.as_ref(), lake.as_os_str()];
     if let Some(as_of) = as_of {
         args.extend([OsStr::new("--as-of"), as_of.as_ref()]);
     }
-    let totals = client_with("ledger_totals.py", &args, &lake.environment)?;
+    let totals = client("ledger_totals.py", &args)?;
     serde_json::from_slice(&totals).context("totals are JSON")
 }
 
 /// Counts of a ledger's entries, reversals and commits, and the places where an invariant does not hold,
 /// found by DuckDB in the Delta table and its log.
-pub fn ledger_checks(lake: impl Into<LakeLocation>) -> Result<Value> {
-    let lake = lake.into();
-    let checks = client_with("ledger_checks.py", &[lake.url.as_os_str()], &lake.environment)?;
+pub fn ledger_checks(lake: &Path) -> Result<Value> {
+    let checks = client("ledger_checks.py", &[lake.as_os_str()])?;
     serde_json::from_slice(&checks).context("checks are JSON")
 }
 

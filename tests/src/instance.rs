@@ -48,23 +48,11 @@ pub struct Instance {
 impl Instance {
     /// Starts every service on free ports and waits until they announce themselves.
     pub fn start(binary: &Path, data_dir: &Path, commit_ms: u64, log: &Path) -> Result<Self> {
-        Self::start_with(binary, data_dir, commit_ms, log, &[])
-    }
-
-    /// The same with more of the environment, such as where a cluster and its lake are.
-    pub fn start_with(
-        binary: &Path,
-        data_dir: &Path,
-        commit_ms: u64,
-        log: &Path,
-        environment: &[(String, String)],
-    ) -> Result<Self> {
         let log = File::options().create(true).append(true).open(log)?;
         let child = command_on_free_ports(binary)
             .arg("all")
             .env("MODELLANE__DATA__DIR", data_dir)
             .env("MODELLANE__SINK__COMMIT_INTERVAL_MS", commit_ms.to_string())
-            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

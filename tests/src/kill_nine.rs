@@ -1,16 +1,16 @@
 //! Rows on their way into the lake while the product is killed at random moments.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
-use crate::clients::{LakeLocation, ledger_checks, ledger_totals};
+use crate::clients::{ledger_checks, ledger_totals};
 use crate::instance::Instance;
 
 const BATCH: usize = 500;
@@ -19,9 +19,6 @@ const RESTATED: usize = 10;
 
 /// How often the sink commits, so that kills meet every part of a commit.
 const COMMIT_MS: u64 = 300;
-
-/// How long a restarted product may take to commit again.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many rows, how many kills, and when.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +43,7 @@ impl Plan {
     }
 }
 
-/// The product under test and the lake that it writes.
+/// The product under test, on its embedded broker and a lake in its data directory.
 pub struct Target<'a> {
     /// The product.
     pub binary: &'a Path,
@@ -54,32 +51,28 @@ pub struct Target<'a> {
     pub data: &'a Path,
     /// What it prints, over all its starts.
     pub log: &'a Path,
-    /// Its environment: none for the embedded broker and a lake in the data directory.
-    pub environment: &'a [(String, String)],
-    /// Where readers find its lake.
-    pub lake: LakeLocation,
-    /// Counts the commits of its ledger. With it a kill waits for a commit after the last one: on a cluster
-    /// the group misses a killed processor only after its session, and faster kills would meet an idle product.
-    pub commits: Option<&'a dyn Fn() -> usize>,
 }
 
 impl Target<'_> {
     fn start(&self) -> Result<Instance> {
-        Instance::start_with(self.binary, self.data, COMMIT_MS, self.log, self.environment)
+        Instance::start(self.binary, self.data, COMMIT_MS, self.log)
+    }
+
+    fn lake(&self) -> PathBuf {
+        self.data.join("lake")
     }
 
     /// Sends the plan's rows and kills the product meanwhile; then I1 to I7 and I9 hold in the lake, and its
-    /// totals are the truth to the last decimal. `fault` is called with the number of each kill before it,
-    /// while rows are on their way, for what else may befall them. An error names the seed.
-    pub fn survive(&self, plan: Plan, fault: impl FnMut(usize) -> Result<()>) -> Result<()> {
-        self.drive(plan, fault).and_then(|()| self.check(plan.rows as u64)).with_context(|| {
+    /// totals are the truth to the last decimal. An error names the seed.
+    pub fn survive(&self, plan: Plan) -> Result<()> {
+        self.drive(plan).and_then(|()| self.check(plan.rows as u64)).with_context(|| {
             let log = std::fs::read_to_string(self.log).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(30).collect();
             format!("{plan:?}; end of the log, newest first:\n{}", tail.join("\n"))
         })
     }
 
-    fn drive(&self, plan: Plan, mut fault: impl FnMut(usize) -> Result<()>) -> Result<()> {
+    fn drive(&self, plan: Plan) -> Result<()> {
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(plan.seed);
         let mut instance = self.start()?;
         let address = Arc::new(RwLock::new(instance.addresses.collector.clone()));
@@ -88,16 +81,8 @@ impl Target<'_> {
             let (address, allowed) = (Arc::clone(&address), Arc::clone(&allowed));
             move || send_all(&address, plan.rows, &allowed)
         });
-        let allow = |halves: usize| {
-            allowed.store(plan.rows * halves / (2 * plan.kills.max(1)), Ordering::SeqCst);
-        };
         for kill in 0..plan.kills {
-            let commits = self.commits.map(|count| count());
-            allow(2 * kill + 1);
-            self.wait_for_commit(commits)?;
-            // Half of the rows of this kill are on their way when the fault comes.
-            allow(2 * kill + 2);
-            fault(kill)?;
+            allowed.store(plan.rows * (kill + 1) / plan.kills, Ordering::SeqCst);
             // From the middle of a request to some commits later.
             std::thread::sleep(Duration::from_millis(random.random_range(0..900)));
             ensure!(instance.is_alive()?, "the product ended by itself before kill {kill}");
@@ -111,20 +96,9 @@ impl Target<'_> {
         instance.stop()
     }
 
-    /// Waits until there are more commits than these.
-    fn wait_for_commit(&self, before: Option<usize>) -> Result<()> {
-        let (Some(count), Some(before)) = (self.commits, before) else { return Ok(()) };
-        let begun = Instant::now();
-        while count() <= before {
-            ensure!(begun.elapsed() < PATIENCE, "no commit within {PATIENCE:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
-    }
-
     /// Waits until the lake holds what it should, or for two minutes: rows and restatements come by and by.
     fn wait_for(&self, expected: &[(&str, String)]) -> Result<()> {
-        let missing = || difference(&ledger_totals("duckdb", self.lake.clone(), None)?, expected);
+        let missing = || difference(&ledger_totals("duckdb", &self.lake(), None)?, expected);
         for _ in 0..120 {
             if missing().is_ok() {
                 return Ok(());
@@ -136,9 +110,9 @@ impl Target<'_> {
 
     fn check(&self, rows: u64) -> Result<()> {
         for engine in ["duckdb", "polars"] {
-            difference(&ledger_totals(engine, self.lake.clone(), None)?, &truth(rows)).context(engine)?;
+            difference(&ledger_totals(engine, &self.lake(), None)?, &truth(rows)).context(engine)?;
         }
-        let checked = ledger_checks(self.lake.clone())?;
+        let checked = ledger_checks(&self.lake())?;
         let problems = checked["problems"].as_array().context("a list of problems")?;
         ensure!(problems.is_empty(), "{} problems, such as {:?}", problems.len(), problems.first());
         ensure!(checked["reversals"].as_u64() > Some(0), "nothing was restated: {checked}");

@@ -21,9 +21,7 @@ fn totals_are_exact_after_random_kills() -> Result<()> {
     }
     let dir = tempfile::tempdir()?;
     let (data, log) = (dir.path().join("data"), dir.path().join("log"));
-    let lake = (&data.join("lake")).into();
-    let target = Target { binary: &binary, data: &data, log: &log, environment: &[], lake, commits: None };
-    target.survive(Plan::from_environment(100_000, 50), |_| Ok(()))
+    Target { binary: &binary, data: &data, log: &log }.survive(Plan::from_environment(100_000, 50))
 }
 
 /// The checks of the final table find each damage that they are for.

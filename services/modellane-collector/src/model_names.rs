@@ -7,7 +7,8 @@
 
 use modellane_event::Label;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// First word of every model name that is taken.
@@ -83,6 +84,13 @@ const MAX_NAME: usize = 64;
 const MAX_TOKENS: usize = 10;
 const MAX_UNKNOWN_WORDS: usize = 1;
 const MAX_UNKNOWN_WORD: usize = 12;
+/// More names than an organisation uses, and few enough that a caller who invents names fills no memory.
+const MAX_REMEMBERED: usize = 1_000;
+
+thread_local! {
+    /// What was read from the names seen before: an export of a million rows has a few dozen of them.
+    static REMEMBERED: RefCell<HashMap<Box<str>, ModelName>> = RefCell::default();
+}
 
 /// What a vendor's model field says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,7 +111,17 @@ pub fn model_name(text: &str) -> ModelName {
     if text.is_empty() {
         return ModelName::default();
     }
-    read(text).unwrap_or(ModelName { unreadable: true, ..ModelName::default() })
+    REMEMBERED.with_borrow_mut(|remembered| {
+        if let Some(name) = remembered.get(text) {
+            return name.clone();
+        }
+        // A text that is no model name may be anything, and is not kept.
+        let Some(name) = read(text) else { return ModelName { unreadable: true, ..ModelName::default() } };
+        if remembered.len() < MAX_REMEMBERED {
+            remembered.insert(text.into(), name.clone());
+        }
+        name
+    })
 }
 
 /// The provider that a gateway names, in the spelling of `gen_ai.provider.name`.

@@ -13,8 +13,9 @@ pub struct QueryConfig {
     pub pg_listen: SocketAddr,
     /// Address of the HTTP interface; port 0 takes any free one. Loopback only.
     pub http_listen: SocketAddr,
-    /// Seconds between looks for newer table versions, 1 to 60.
-    pub refresh_s: u64,
+    /// Milliseconds between looks for newer table versions, 100 to 60,000. A look lists the log of each table,
+    /// which an object store bills as a request.
+    pub refresh_ms: u64,
     /// Longest time of one statement, in seconds. A client may ask for less, never for more.
     pub statement_timeout_s: u64,
     /// Most rows that one statement may return over the PostgreSQL wire; more is an error.
@@ -37,7 +38,7 @@ impl Default for QueryConfig {
         Self {
             pg_listen: SocketAddr::new(loopback, 5488),
             http_listen: SocketAddr::new(loopback, 8610),
-            refresh_s: 2,
+            refresh_ms: 500,
             statement_timeout_s: 120,
             max_rows: 1_000_000,
             http_max_rows: 100_000,
@@ -56,8 +57,8 @@ impl QueryConfig {
                 return Err(QueryError::NotLoopback { key, address });
             }
         }
-        if !(1..=60).contains(&self.refresh_s) {
-            return Err(QueryError::Config("query.refresh_s lies between 1 and 60".to_owned()));
+        if !(100..=60_000).contains(&self.refresh_ms) {
+            return Err(QueryError::Config("query.refresh_ms lies between 100 and 60000".to_owned()));
         }
         for (key, value) in [
             ("query.statement_timeout_s", self.statement_timeout_s as usize),
@@ -78,6 +79,6 @@ impl QueryConfig {
     }
 
     pub(crate) fn refresh_interval(&self) -> Duration {
-        Duration::from_secs(self.refresh_s)
+        Duration::from_millis(self.refresh_ms)
     }
 }

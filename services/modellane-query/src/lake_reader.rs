@@ -8,6 +8,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use deltalake_core::delta_datafusion::TableProviderBuilder;
 use deltalake_core::{DeltaTable, DeltaTableError};
+use futures::future::try_join_all;
 use modellane_lake::{Lake, LakeConfig};
 use std::sync::Arc;
 
@@ -46,10 +47,7 @@ impl LakeReader {
 
     /// Looks for newer versions.
     pub(crate) async fn refresh(&mut self) -> Result<(), QueryError> {
-        for table in &mut self.tables {
-            table.refresh().await?;
-        }
-        Ok(())
+        try_join_all(self.tables.iter_mut().map(Followed::refresh)).await.map(drop)
     }
 
     /// Versions at the last look, null for tables that do not exist.

@@ -448,7 +448,7 @@ pub(crate) fn config() -> QueryConfig {
     QueryConfig {
         pg_listen: "127.0.0.1:0".parse().unwrap(),
         http_listen: "127.0.0.1:0".parse().unwrap(),
-        refresh_s: 1,
+        refresh_ms: 100,
         known_sources: ["litellm.spend_logs", "github_copilot.billing_csv", "kiro.user_activity"]
             .map(str::to_owned)
             .to_vec(),

@@ -162,7 +162,7 @@ mod tests {
     fn every_section_is_checked_and_all_problems_are_said() {
         let mut config = AppConfig::default();
         config.collector.listen = "0.0.0.0:8600".parse().unwrap();
-        config.query.refresh_s = 0;
+        config.query.refresh_ms = 0;
         config.sink.commit_interval_ms = 0;
         config.kafka.bootstrap = Some("kafka:9092".to_owned());
         config.kafka.sasl_username = Some("modellane".to_owned());
@@ -171,7 +171,7 @@ mod tests {
         config.processor.batch_size = 0;
         let message = config.check().unwrap_err().to_string();
         for section in
-            ["loopback", "refresh_s", "commit_interval_ms", "sasl", "lake.url", "partitions", "batch_size"]
+            ["loopback", "refresh_ms", "commit_interval_ms", "sasl", "lake.url", "partitions", "batch_size"]
         {
             assert!(message.contains(section), "{section}: {message}");
         }

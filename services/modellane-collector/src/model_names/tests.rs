@@ -102,3 +102,19 @@ fn a_text_that_is_no_model_name_leaves_nothing() {
         assert_eq!(name, ModelName { unreadable: true, ..ModelName::default() }, "{text}");
     }
 }
+
+#[test]
+fn what_is_remembered_of_names_is_bounded_and_never_free_text() {
+    let first = model_name("claude-5.5-sonnet");
+    assert_eq!(model_name("claude-5.5-sonnet"), first, "read again");
+    assert!(model_name("please rewrite this function").unreadable);
+    assert!(model_name("please rewrite this function").unreadable, "again");
+    for version in 0..2 * MAX_REMEMBERED {
+        let text = format!("gpt-{}-{}", version / 100, version % 100);
+        assert_eq!(canonical(&text), Some(text.clone()));
+    }
+    REMEMBERED.with_borrow(|remembered| {
+        assert_eq!(remembered.len(), MAX_REMEMBERED);
+        assert!(remembered.values().all(|name| !name.unreadable));
+    });
+}
