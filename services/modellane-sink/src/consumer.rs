@@ -36,9 +36,14 @@ struct Cursor {
     next: BTreeMap<i32, i64>,
     /// Bytes of messages that wait for a commit.
     bytes: usize,
-    /// When the oldest record that waits was taken.
+    /// When the log was read last: what comes next came to the log after that.
+    read_at: UtcTime,
+    /// Whether the last read took all that there was.
+    caught_up: bool,
+    /// Since when the oldest record that waits has been in the log, at the longest.
     waiting_since: Option<UtcTime>,
-    last_commit: Option<UtcTime>,
+    /// Begin and end of the last commit.
+    last_commit: Option<(UtcTime, UtcTime)>,
     /// When the partitions were listed last.
     looked_at: UtcTime,
 }
@@ -85,13 +90,14 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
             let pending = self.writer.pending();
             let waits = pending.messages > 0 || pending.fetches;
             if waits && (stopping || self.is_due(&cursor, drained)) {
+                let began = self.clock.now();
                 let report = self.writer.commit().await?;
                 self.note(&report);
                 cursor.waiting_since = None;
                 cursor.bytes = 0;
-                cursor.last_commit = Some(self.clock.now());
-                self.adopt_new_partitions(&mut cursor).await?;
-            } else if self.writer.pending().messages == 0 && self.has_passed(cursor.looked_at, LOOK_MS) {
+                cursor.last_commit = Some((began, self.clock.now()));
+            }
+            if self.writer.pending().messages == 0 && self.has_passed(cursor.looked_at, LOOK_MS) {
                 self.adopt_new_partitions(&mut cursor).await?;
             }
             if stopping {
@@ -110,8 +116,17 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         let starts: Vec<(i32, i64)> = next.iter().map(|(partition, next)| (*partition, *next)).collect();
         self.reader.assign(&starts).await?;
         self.progress.positions(&stream, &starts);
-        let looked_at = self.clock.now();
-        Ok(Cursor { stream, next, bytes: 0, waiting_since: None, last_commit: None, looked_at })
+        let now = self.clock.now();
+        Ok(Cursor {
+            stream,
+            next,
+            bytes: 0,
+            read_at: now,
+            caught_up: false,
+            waiting_since: None,
+            last_commit: None,
+            looked_at: now,
+        })
     }
 
     async fn start_of(&mut self, stream: &str, bounds: PartitionBounds) -> Result<i64, SinkError> {
@@ -177,16 +192,19 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
     async fn read(&mut self, cursor: &mut Cursor) -> Result<usize, SinkError> {
         self.try_paused(cursor).await?;
         let room = self.config.max_rows.saturating_sub(self.writer.pending().rows);
+        let most = room.clamp(1, POLL_MESSAGES);
         let records = tokio::select! {
             biased;
             () = self.shutdown.triggered() => return Ok(0),
-            records = self.reader.poll(room.clamp(1, POLL_MESSAGES), POLL_WAIT) => records?,
+            records = self.reader.poll(most, POLL_WAIT) => records?,
         };
+        cursor.caught_up = records.len() < most;
+        let came_after = std::mem::replace(&mut cursor.read_at, self.clock.now());
         let records = self.admit(cursor, records).await?;
         let count = records.len();
         let taken = cursor.advance(records);
         if !taken.records.is_empty() {
-            cursor.waiting_since.get_or_insert(self.clock.now());
+            cursor.waiting_since.get_or_insert(came_after);
             self.writer.take(taken).await?;
         }
         Ok(count)
@@ -199,8 +217,12 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         }
         let passed =
             |since: Option<UtcTime>, millis| since.is_none_or(|since| self.has_passed(since, millis));
+        // From begin to begin, so that the time of a commit is not added to everybody's wait. But what waits in
+        // the log is read first, or commits that take longer than their interval would hold few records each.
+        let spaced_from =
+            cursor.last_commit.map(|(began, ended)| if cursor.caught_up { began } else { ended });
         passed(cursor.waiting_since, self.config.commit_interval_ms)
-            && passed(cursor.last_commit, self.config.spacing_ms(pending.days))
+            && passed(spaced_from, self.config.spacing_ms(pending.days))
     }
 
     /// A clock that was set back must not hold anything up.

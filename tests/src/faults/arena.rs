@@ -392,7 +392,6 @@ fn environment(servers: &Servers, prefix: &str) -> Vec<(String, String)> {
         ("PROCESSOR__BATCH_SIZE", "200".to_owned()),
         ("SINK__COMMIT_INTERVAL_MS", "200".to_owned()),
         ("SINK__SPACING_PER_DAY_MS", "10".to_owned()),
-        ("QUERY__REFRESH_S", "1".to_owned()),
         ("DATA__PARTITIONS", "3".to_owned()),
     ];
     settings.into_iter().map(|(name, value)| (format!("MODELLANE__{name}"), value)).collect()
