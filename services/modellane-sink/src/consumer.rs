@@ -96,8 +96,8 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
                 cursor.waiting_since = None;
                 cursor.bytes = 0;
                 cursor.last_commit = Some((began, self.clock.now()));
-            }
-            if self.writer.pending().messages == 0 && self.has_passed(cursor.looked_at, LOOK_MS) {
+                self.adopt_new_partitions(&mut cursor).await?;
+            } else if self.writer.pending().messages == 0 && self.has_passed(cursor.looked_at, LOOK_MS) {
                 self.adopt_new_partitions(&mut cursor).await?;
             }
             if stopping {
