@@ -21,7 +21,7 @@ pub(super) const ALL: &[Plan] = &[
         name: "kill-nine",
         about: "SIGKILL of each service at random moments",
         command: None,
-        setup: as_usual,
+        setup: processes::named,
         run: processes::kill_nine,
     },
     Plan {

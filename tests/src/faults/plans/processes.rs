@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rand::RngExt;
 
-use crate::faults::arena::Arena;
+use crate::faults::arena::{Arena, Setup};
 use crate::faults::feed::WHOLE;
 use crate::faults::fleet::Role;
 use crate::faults::http_proxy::{Fault, On, Rule, When};
@@ -13,6 +13,11 @@ use crate::faults::kafka_proxy::{Kind, Moment};
 
 /// A group misses a member that says nothing for this long; the processors' own setting is ten seconds.
 const SESSION: Duration = Duration::from_millis(11_500);
+
+/// The group knows a processor that comes back by its name, and does not wait for the end of its session.
+pub(super) fn named(setup: Setup) -> Setup {
+    setup.with("PROCESSOR__INSTANCE", "processor-1")
+}
 
 /// Plan 1: Every service dies in every round, each at a moment of its own.
 pub(super) fn kill_nine(arena: &mut Arena<'_>) -> Result<()> {
