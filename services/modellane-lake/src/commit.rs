@@ -3,7 +3,7 @@
 mod log;
 
 use crate::table::not_loaded;
-use crate::{LakeError, StagedFile, Table};
+use crate::{DataFile, LakeError, StagedFile, Table};
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::{
     CommitBuilder, CommitProperties, FinalizedCommit, TransactionError,
@@ -13,16 +13,18 @@ use deltalake_core::logstore::get_actions;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use log::confirm;
 pub use log::{CommitLog, Unconfirmed, commit_to};
+pub(crate) use log::{is_stale, too_old};
 use modellane_event::UtcTime;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
+const ACTION: &str = "commit to a table";
+
 /// Under this key a commit states its own id.
 const COMMIT_ID: &str = "modellaneCommitId";
-
-const ACTION: &str = "commit to a table";
 
 /// Everything that becomes visible at once.
 #[derive(Clone, Debug)]
@@ -60,17 +62,67 @@ pub enum CommitOutcome {
 /// What a commit said of itself.
 pub type CommitInfo = BTreeMap<String, Value>;
 
+/// A version's entry in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogEntry {
+    /// The version.
+    pub version: u64,
+    /// Identity of the commit; null if another program wrote it.
+    pub commit_id: Option<String>,
+    /// What was done, in Delta's words, such as `WRITE` or `OPTIMIZE`.
+    pub operation: String,
+    /// When it was written, by the writer's clock; null if it does not say.
+    pub written_at: Option<UtcTime>,
+    /// What the commit said of itself.
+    pub info: CommitInfo,
+}
+
+/// A log entry on its way, whatever it does.
+pub(crate) struct Entry<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) positions: &'a [(String, i64)],
+    pub(crate) info: &'a CommitInfo,
+    pub(crate) operation: DeltaOperation,
+}
+
 impl Table {
     /// [`commit_to`] this table.
     pub async fn commit(&mut self, commit: TableCommit) -> Result<CommitOutcome, LakeError> {
         commit_to(self, &commit).await
     }
 
-    async fn try_commit(&self, commit: &TableCommit) -> Result<FinalizedCommit, DeltaTableError> {
+    /// Writes one log entry on the version that was read, or not at all.
+    pub(crate) async fn submit(&mut self, entry: Entry<'_>) -> Result<CommitOutcome, LakeError> {
+        let (id, read_version) = (entry.id, self.version());
+        let attempted = self.try_submit(entry).await;
+        confirm(self, id, read_version, attempted).await
+    }
+
+    async fn try_submit(&mut self, entry: Entry<'_>) -> Result<u64, Unconfirmed> {
+        match self.write_entry(entry).await {
+            Ok(finished) => {
+                let version = finished.version();
+                self.delta.state = Some(finished.snapshot);
+                self.note_version().map_err(|error| Unconfirmed { error, lost_race: false })?;
+                Ok(version)
+            }
+            Err(error) => {
+                let lost_race = matches!(
+                    error,
+                    DeltaTableError::VersionAlreadyExists(_)
+                        | DeltaTableError::Transaction { source: TransactionError::MaxCommitAttempts(_) }
+                );
+                Err(Unconfirmed { error: LakeError::delta(ACTION, error), lost_race })
+            }
+        }
+    }
+
+    async fn write_entry(&self, entry: Entry<'_>) -> Result<FinalizedCommit, DeltaTableError> {
         let state = self.delta.snapshot()?;
-        let mut info: HashMap<String, Value> = commit.info.clone().into_iter().collect();
-        info.insert(COMMIT_ID.to_owned(), Value::String(commit.id.to_string()));
-        let positions = commit.positions.iter().map(|(app, value)| Transaction::new(app, *value)).collect();
+        let mut info: HashMap<String, Value> = entry.info.clone().into_iter().collect();
+        info.insert(COMMIT_ID.to_owned(), Value::String(entry.id.to_string()));
+        let positions = entry.positions.iter().map(|(app, value)| Transaction::new(app, *value)).collect();
         let properties = CommitProperties::default()
             .with_metadata(info)
             .with_application_transactions(positions)
@@ -78,26 +130,35 @@ impl Table {
             .with_max_retries(0)
             .with_create_checkpoint(false)
             .with_cleanup_expired_logs(Some(false));
+        CommitBuilder::from(properties)
+            .with_actions(entry.actions)
+            .build(Some(state), self.delta.log_store(), entry.operation)
+            .await
+    }
+
+    fn entry<'a>(&self, commit: &'a TableCommit) -> Entry<'a> {
         let operation = DeltaOperation::Write {
             mode: SaveMode::Append,
             partition_by: self.spec.partition.map(|column| vec![column.to_owned()]),
             predicate: None,
         };
-        CommitBuilder::from(properties)
-            .with_actions(commit.files.iter().map(|file| self.add(file)).collect())
-            .build(Some(state), self.delta.log_store(), operation)
-            .await
+        Entry {
+            id: commit.id,
+            actions: commit.files.iter().map(|file| self.add(&file.file, file.staged_at, true)).collect(),
+            positions: &commit.positions,
+            info: &commit.info,
+            operation,
+        }
     }
 
-    fn add(&self, staged: &StagedFile) -> Action {
-        let partition = self.spec.partition.map(|column| (column.to_owned(), staged.file.partition.clone()));
+    pub(crate) fn add(&self, file: &DataFile, staged_at: UtcTime, data_change: bool) -> Action {
         Action::Add(Add {
-            path: staged.file.path.clone(),
-            partition_values: partition.into_iter().collect(),
-            size: i64::try_from(staged.file.size).unwrap_or(i64::MAX),
-            modification_time: staged.staged_at.micros().div_euclid(1_000),
-            data_change: true,
-            stats: staged.file.rows.map(statistics),
+            path: file.path.clone(),
+            partition_values: self.partition_values(file),
+            size: i64::try_from(file.size).unwrap_or(i64::MAX),
+            modification_time: staged_at.micros().div_euclid(1_000),
+            data_change,
+            stats: file.rows.map(statistics),
             tags: None,
             deletion_vector: None,
             base_row_id: None,
@@ -106,18 +167,34 @@ impl Table {
         })
     }
 
+    pub(crate) fn partition_values(&self, file: &DataFile) -> HashMap<String, Option<String>> {
+        self.spec.partition.map(|column| (column.to_owned(), file.partition.clone())).into_iter().collect()
+    }
+
     /// What a version's commit said of itself; null if the log no longer holds it.
     pub async fn commit_info(&self, version: u64) -> Result<Option<CommitInfo>, LakeError> {
+        Ok(self.log_entry(version).await?.map(|entry| entry.info))
+    }
+
+    /// A version's entry in the log; null if the log no longer holds it.
+    pub async fn log_entry(&self, version: u64) -> Result<Option<LogEntry>, LakeError> {
         const ACTION: &str = "read a table's log";
         let log_store = self.delta.log_store();
         let entry = log_store.read_commit_entry(version).await;
         let Some(bytes) = entry.map_err(|error| LakeError::delta(ACTION, error))? else { return Ok(None) };
         let actions = get_actions(version, &bytes).map_err(|error| LakeError::delta(ACTION, error))?;
         let info = actions.into_iter().find_map(|action| match action {
-            Action::CommitInfo(info) => Some(info.info.into_iter().collect()),
+            Action::CommitInfo(info) => Some(info),
             _ => None,
         });
-        info.map(Some).ok_or_else(|| not_loaded(ACTION))
+        let info = info.ok_or_else(|| not_loaded(ACTION))?;
+        Ok(Some(LogEntry {
+            version,
+            commit_id: info.info.get(COMMIT_ID).and_then(Value::as_str).map(str::to_owned),
+            operation: info.operation.unwrap_or_default(),
+            written_at: info.timestamp.map(|millis| UtcTime(millis.saturating_mul(1_000))),
+            info: info.info.into_iter().collect(),
+        }))
     }
 }
 
@@ -135,31 +212,14 @@ impl CommitLog for Table {
     }
 
     fn attempt<'a>(&'a mut self, commit: &'a TableCommit) -> BoxFuture<'a, Result<u64, Unconfirmed>> {
-        let attempt = async move {
-            match self.try_commit(commit).await {
-                Ok(finished) => {
-                    let version = finished.version();
-                    self.delta.state = Some(finished.snapshot);
-                    self.note_version().map_err(|error| Unconfirmed { error, lost_race: false })?;
-                    Ok(version)
-                }
-                Err(error) => {
-                    let lost_race = matches!(
-                        error,
-                        DeltaTableError::VersionAlreadyExists(_)
-                            | DeltaTableError::Transaction { source: TransactionError::MaxCommitAttempts(_) }
-                    );
-                    Err(Unconfirmed { error: LakeError::delta(ACTION, error), lost_race })
-                }
-            }
-        };
-        attempt.boxed()
+        let entry = self.entry(commit);
+        self.try_submit(entry).boxed()
     }
 
     fn commit_id(&self, version: u64) -> BoxFuture<'_, Result<Option<Uuid>, LakeError>> {
         let id = async move {
-            let info = self.commit_info(version).await?.unwrap_or_default();
-            Ok(info.get(COMMIT_ID).and_then(Value::as_str).and_then(|id| Uuid::parse_str(id).ok()))
+            let id = self.log_entry(version).await?.and_then(|entry| entry.commit_id);
+            Ok(id.and_then(|id| Uuid::parse_str(&id).ok()))
         };
         id.boxed()
     }

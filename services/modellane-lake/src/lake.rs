@@ -66,6 +66,26 @@ impl Lake {
         Table::new(table, spec)
     }
 
+    /// Opens a table at its newest version; null if it is missing.
+    pub async fn existing_table(&self, spec: TableSpec) -> Result<Option<Table>, LakeError> {
+        let mut table = DeltaTable::new(self.log_store(&spec.name)?);
+        let exists = table.verify_deltatable_existence().await;
+        if !exists.map_err(|error| LakeError::delta("open a table", error))? {
+            return Ok(None);
+        }
+        table.load().await.map_err(|error| LakeError::delta("open a table", error))?;
+        Table::new(table, spec).map(Some)
+    }
+
+    pub(crate) fn root(&self) -> &Url {
+        &self.root
+    }
+
+    /// The store, rooted at the lake, for readers and writers that outlive this borrow.
+    pub(crate) fn shared_objects(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.objects) as Arc<dyn ObjectStore>
+    }
+
     /// The store, rooted at the lake.
     pub(crate) fn objects(&self) -> &dyn ObjectStore {
         self.objects.as_ref()

@@ -25,17 +25,8 @@ impl Table {
         rows: Option<&[u32]>,
     ) -> Result<RecordBatch, LakeError> {
         let schema = self.projected(columns)?;
-        let reader = ObjectReader {
-            store: self.delta.object_store(),
-            path: Path::from(file.path.as_str()),
-            size: file.size,
-            page_offsets: rows.is_some(),
-        };
         let parquet = |error| LakeError::parquet(ACTION, error);
-        // The table's types stand, whatever types the writer of the file named in its metadata.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let mut stream =
-            ParquetRecordBatchStreamBuilder::new_with_options(reader, options).await.map_err(parquet)?;
+        let mut stream = self.open_file(file, rows.is_some()).await?;
         let mask = ProjectionMask::columns(stream.parquet_schema(), columns.iter().copied());
         if let Some(rows) = rows {
             let total = usize::try_from(stream.metadata().file_metadata().num_rows()).unwrap_or(0);
@@ -60,13 +51,31 @@ impl Table {
         self.read_columns(file, &names, Some(rows)).await
     }
 
-    fn projected(&self, columns: &[&str]) -> Result<SchemaRef, LakeError> {
+    pub(crate) async fn open_file(
+        &self,
+        file: &DataFile,
+        page_offsets: bool,
+    ) -> Result<ParquetRecordBatchStreamBuilder<ObjectReader>, LakeError> {
+        let reader = ObjectReader {
+            store: self.delta.object_store(),
+            path: Path::from(file.path.as_str()),
+            size: file.size,
+            page_offsets,
+        };
+        // The table's types stand, whatever types the writer of the file named in its metadata.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        ParquetRecordBatchStreamBuilder::new_with_options(reader, options)
+            .await
+            .map_err(|error| LakeError::parquet(ACTION, error))
+    }
+
+    pub(crate) fn projected(&self, columns: &[&str]) -> Result<SchemaRef, LakeError> {
         let field = |name: &&str| self.spec.schema.field_with_name(name).cloned();
         let fields: Result<Vec<_>, _> = columns.iter().map(field).collect();
         Ok(Arc::new(Schema::new(fields.map_err(|error| LakeError::arrow(ACTION, error))?)))
     }
 
-    fn conform(
+    pub(crate) fn conform(
         &self,
         batch: &RecordBatch,
         schema: &SchemaRef,

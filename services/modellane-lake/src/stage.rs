@@ -52,13 +52,8 @@ impl Table {
             detail: format!("the writer stopped: {error}"),
         })??;
 
-        let name = format!("part-{id}.zstd.parquet");
-        let path = match (self.spec.partition, partition) {
-            (Some(column), Some(value)) => format!("{column}={value}/{name}"),
-            _ => name,
-        };
         let file = DataFile {
-            path,
+            path: self.new_path(partition, id),
             size: bytes.len() as u64,
             partition: partition.map(str::to_owned),
             rows: Some(order.len()),
@@ -69,6 +64,15 @@ impl Table {
             .await
             .map_err(|error| LakeError::store("write a file", error))?;
         Ok(StagedFile { file, order, staged_at: now })
+    }
+
+    /// Where a new file of a partition goes.
+    pub(crate) fn new_path(&self, partition: Option<&str>, id: Uuid) -> String {
+        let name = format!("part-{id}.zstd.parquet");
+        match (self.spec.partition, partition) {
+            (Some(column), Some(value)) => format!("{column}={value}/{name}"),
+            _ => name,
+        }
     }
 }
 
@@ -86,7 +90,7 @@ fn encode(
 
     let mut bytes = Vec::new();
     let write = || {
-        let mut writer = ArrowWriter::try_new(&mut bytes, schema, Some(properties(spec)?))?;
+        let mut writer = ArrowWriter::try_new(&mut bytes, schema, Some(properties(spec.unique)?))?;
         for rows in order.values().chunks(SORTED_ROWS) {
             writer.write(&pick_rows(&batches, rows)?)?;
         }
@@ -137,13 +141,13 @@ pub fn pick_rows(batches: &[RecordBatch], rows: &[u32]) -> Result<RecordBatch, A
     interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places)
 }
 
-fn properties(spec: &TableSpec) -> parquet::errors::Result<WriterProperties> {
+pub(crate) fn properties(unique: &[&str]) -> parquet::errors::Result<WriterProperties> {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_dictionary_enabled(true)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
-    for column in spec.unique {
+    for column in unique {
         let column = ColumnPath::from(*column);
         properties = properties
             .set_column_dictionary_enabled(column.clone(), false)

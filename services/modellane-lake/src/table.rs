@@ -10,6 +10,10 @@ use deltalake_core::{DeltaTable, DeltaTableError, TableProperty};
 use futures::TryStreamExt;
 use std::sync::Arc;
 
+/// The application under which a table with an owner keeps the time of its newest commit, in microseconds. The
+/// next commit's time is greater.
+pub const RECORDED_AT: &str = "recorded_at";
+
 /// What a table is.
 #[derive(Clone, Debug)]
 pub struct TableSpec {
@@ -71,6 +75,11 @@ impl Table {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.spec.name
+    }
+
+    /// What it is.
+    pub fn spec(&self) -> &TableSpec {
+        &self.spec
     }
 
     /// Its columns, the partition column included.

@@ -1,8 +1,9 @@
 //! Committing once, whatever the store answers.
 
 use super::{ACTION, CommitOutcome, TableCommit};
-use crate::{LakeError, StagedFile};
+use crate::LakeError;
 use futures::future::BoxFuture;
+use modellane_event::UtcTime;
 use uuid::Uuid;
 
 /// Staged files older than this are never committed: maintenance may be about to remove them.
@@ -46,22 +47,29 @@ pub async fn commit_to(
     log: &mut (impl CommitLog + ?Sized),
     commit: &TableCommit,
 ) -> Result<CommitOutcome, LakeError> {
-    let too_old = |file: &StagedFile| commit.now.micros() - file.staged_at.micros() > STAGED_FOR_AT_MOST;
-    if commit.files.iter().any(too_old) {
-        return Err(LakeError::Damaged {
-            action: ACTION,
-            detail: "the files were written more than an hour ago; they are written again".to_owned(),
-        });
+    if commit.files.iter().any(|file| is_stale(file.staged_at, commit.now)) {
+        return Err(too_old());
     }
     let read_version = log.version();
-    let unconfirmed = match log.attempt(commit).await {
+    let attempted = log.attempt(commit).await;
+    confirm(log, commit.id, read_version, attempted).await
+}
+
+/// What became of an attempt to commit under an id on a version.
+pub(crate) async fn confirm(
+    log: &mut (impl CommitLog + ?Sized),
+    id: Uuid,
+    read_version: u64,
+    attempted: Result<u64, Unconfirmed>,
+) -> Result<CommitOutcome, LakeError> {
+    let unconfirmed = match attempted {
         Ok(version) => return Ok(CommitOutcome::Committed { version }),
         Err(unconfirmed) => unconfirmed,
     };
     tracing::warn!(table = log.name(), error = %unconfirmed.error, "commit not confirmed, reading the log");
     log.refresh().await?;
     for version in read_version + 1..=log.version() {
-        if log.commit_id(version).await? == Some(commit.id) {
+        if log.commit_id(version).await? == Some(id) {
             let overtaken = version < log.version();
             return Ok(if overtaken {
                 CommitOutcome::Overtaken { version }
@@ -74,4 +82,16 @@ pub async fn commit_to(
         return Ok(CommitOutcome::Conflict);
     }
     Err(unconfirmed.error)
+}
+
+/// Whether a file that was written then may no longer be committed.
+pub(crate) fn is_stale(staged_at: UtcTime, now: UtcTime) -> bool {
+    now.micros() - staged_at.micros() > STAGED_FOR_AT_MOST
+}
+
+pub(crate) fn too_old() -> LakeError {
+    LakeError::Damaged {
+        action: ACTION,
+        detail: "the files were written more than an hour ago; they are written again".to_owned(),
+    }
 }
