@@ -31,9 +31,13 @@ const HEAVY: &[Heavy] = &[
     heavy("deltalake", &[], &[]),
     heavy("deltalake-core", &["modellane-lake", "modellane-query"], &[]),
     heavy("object_store", &["modellane-lake"], &[]),
-    heavy("parquet", &["modellane-lake"], &["modellane-sink"]),
-    // Batches are what schema, sink, lake and the binary's tables have in common.
-    heavy("arrow", &["modellane", "modellane-lake", "modellane-schema", "modellane-sink"], &[]),
+    heavy("parquet", &["modellane-lake"], &["modellane-maintenance", "modellane-sink"]),
+    // Batches are what schema, sink, lake, maintenance and the binary's tables have in common.
+    heavy(
+        "arrow",
+        &["modellane", "modellane-lake", "modellane-maintenance", "modellane-schema", "modellane-sink"],
+        &[],
+    ),
     heavy("serde_avro_fast", &["modellane-schema"], &[]),
     heavy("apache-avro", &[], &["modellane-schema"]),
     // Whoever serves HTTP.

@@ -42,10 +42,16 @@ pub enum MetricName {
     PartitionPaused,
     /// Queries answered, by interface and outcome.
     QueryAnswered,
+    /// Jobs of maintenance, by job and outcome.
+    MaintenanceJobs,
+    /// When a job of maintenance last succeeded, in seconds since 1970, by job.
+    MaintenanceLastSuccess,
+    /// Violations that the newest audit found, by invariant.
+    AuditViolations,
 }
 
 impl MetricName {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 17] = [
         Self::CollectorAccepted,
         Self::CollectorRejected,
         Self::CollectorSkipped,
@@ -60,6 +66,9 @@ impl MetricName {
         Self::SinkCommitRows,
         Self::PartitionPaused,
         Self::QueryAnswered,
+        Self::MaintenanceJobs,
+        Self::MaintenanceLastSuccess,
+        Self::AuditViolations,
     ];
 
     fn name_and_help(self) -> (&'static str, &'static str) {
@@ -80,6 +89,11 @@ impl MetricName {
             Self::SinkCommitRows => ("modellane_sink_commit_rows", "Rows of the newest commit"),
             Self::PartitionPaused => ("modellane_partition_paused", "Whether a partition waits"),
             Self::QueryAnswered => ("modellane_query_answered", "Queries answered"),
+            Self::MaintenanceJobs => ("modellane_maintenance_jobs", "Jobs of maintenance"),
+            Self::MaintenanceLastSuccess => {
+                ("modellane_maintenance_last_success_seconds", "When a job of maintenance last succeeded")
+            }
+            Self::AuditViolations => ("modellane_audit_violations", "Violations in the newest audit"),
         }
     }
 
@@ -90,6 +104,8 @@ impl MetricName {
                 | Self::ProcessorContextVersion
                 | Self::SinkCommitRows
                 | Self::PartitionPaused
+                | Self::MaintenanceLastSuccess
+                | Self::AuditViolations
         )
     }
 }

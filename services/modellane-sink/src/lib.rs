@@ -49,5 +49,5 @@ pub use sink::{Sink, SinkLogs, SinkTables};
 pub use stage::{Stage, StageHook};
 pub use store::TableStore;
 pub use table::{
-    FETCHES_TABLE, INTENTS_TABLE, LEDGER_TABLE, OBSERVATIONS_TABLE, REJECTS_TABLE, ledger_table,
+    FETCHES_TABLE, INTENTS_TABLE, LEDGER_TABLE, OBSERVATIONS_TABLE, REJECTS_TABLE, ledger_table, tables,
 };

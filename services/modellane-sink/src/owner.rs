@@ -2,7 +2,7 @@
 
 use crate::{SinkError, TableStore};
 use modellane_event::UtcTime;
-use modellane_lake::{CommitInfo, CommitOutcome, StagedFile, TableCommit, commit_to};
+use modellane_lake::{CommitInfo, CommitOutcome, RECORDED_AT, StagedFile, TableCommit, commit_to};
 use modellane_ledger::{
     CommitRecord, Counters, OffsetDecision, PresenceCounters, RangeSet, StreamRange, commit_decision,
 };
@@ -14,8 +14,6 @@ use uuid::Uuid;
 
 /// The application under which a table keeps the epoch of its owner.
 const OWNER: &str = "owner";
-/// The application under which a table keeps the time of its newest commit, in microseconds.
-pub(crate) const RECORDED_AT: &str = "recorded_at";
 /// The application under which the ledger keeps how far it has come in the table of fetches: the time of the
 /// newest commit there that it takes account of, in microseconds.
 pub(crate) const FETCHES: &str = "fetches";

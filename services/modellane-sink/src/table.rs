@@ -16,6 +16,11 @@ pub const FETCHES_TABLE: &str = "fetches";
 /// What was seen again without change; internal to the sink.
 pub const OBSERVATIONS_TABLE: &str = "observations";
 
+/// All of them, for whoever keeps them up.
+pub fn tables() -> Vec<TableSpec> {
+    vec![ledger_table(), observations(), intents(), rejects(), fetches()]
+}
+
 /// The ledger as a table: columns, partition and order of rows.
 pub fn ledger_table() -> TableSpec {
     TableSpec {

@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Sink,
     /// Answers SQL and reports.
     Query,
+    /// Keeps the lake up: commits, checkpoints, exports, compaction, vacuum, audit.
+    Maintenance(Maintenance),
     /// Takes exported files in, into the running instance when there is one.
     Import(Import),
     /// Lists every source: grain, cost, identity, natural key, restatement window and state.
@@ -94,6 +96,16 @@ pub(crate) struct Demo {
     /// How the reports are printed.
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub(crate) format: TableFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Maintenance {
+    /// One round with an audit, then exit: 1 if a job failed or the audit found a violation.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Data directory of the instance whose lake it is.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

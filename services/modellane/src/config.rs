@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use modellane_collector::CollectorConfig;
 use modellane_kafka::{AssignedConsumer, KafkaConfig};
 use modellane_lake::{Lake, LakeConfig};
+use modellane_maintenance::MaintenanceConfig;
 use modellane_processor::ProcessorConfig;
 use modellane_query::QueryConfig;
 use modellane_runtime::DataDir;
@@ -23,6 +24,7 @@ pub(crate) struct AppConfig {
     pub(crate) processor: ProcessorConfig,
     pub(crate) sink: SinkConfig,
     pub(crate) query: QueryConfig,
+    pub(crate) maintenance: MaintenanceConfig,
 }
 
 /// What one machine keeps.
@@ -108,6 +110,7 @@ impl AppConfig {
             self.kafka_problem(),
             self.lake_problem(),
             self.sink.check().err().map(|error| error.to_string()),
+            self.maintenance_problem(),
             (self.data.partitions < 1).then(|| "data.partitions must be at least 1".to_owned()),
             (self.processor.batch_size == 0).then(|| "processor.batch_size must be at least 1".to_owned()),
         ]
@@ -135,6 +138,15 @@ impl AppConfig {
             Some(_) if self.lake_dir().is_some() => self.lake().check().err().map(|error| error.to_string()),
             Some(_) => Lake::open(&self.lake()).err().map(|error| error.to_string()),
         }
+    }
+
+    fn maintenance_problem(&self) -> Option<String> {
+        if self.maintenance.is_shorter_than(self.query.statement_timeout_s) {
+            return Some(
+                "maintenance.removed_file_hours must be longer than query.statement_timeout_s".to_owned(),
+            );
+        }
+        self.maintenance.check().err().map(|error| error.to_string())
     }
 }
 
@@ -169,10 +181,18 @@ mod tests {
         config.lake.options.insert("aws_region".to_owned(), "eu-central-1".to_owned());
         config.data.partitions = 0;
         config.processor.batch_size = 0;
+        config.maintenance.orphan_hours = 1;
         let message = config.check().unwrap_err().to_string();
-        for section in
-            ["loopback", "refresh_ms", "commit_interval_ms", "sasl", "lake.url", "partitions", "batch_size"]
-        {
+        for section in [
+            "loopback",
+            "refresh_ms",
+            "commit_interval_ms",
+            "sasl",
+            "lake.url",
+            "partitions",
+            "batch_size",
+            "orphan_hours",
+        ] {
             assert!(message.contains(section), "{section}: {message}");
         }
     }

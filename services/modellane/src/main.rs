@@ -10,6 +10,7 @@ mod flow;
 mod import;
 mod key;
 mod listen;
+mod maintenance;
 mod objects;
 mod org;
 mod out;
@@ -77,6 +78,7 @@ fn default_filter(command: &Command) -> &'static str {
         Command::All | Command::Collector | Command::Processor | Command::Sink | Command::Query => {
             "warn,modellane=info"
         }
+        Command::Maintenance(args) if !args.once => "warn,modellane=info",
         _ => "warn",
     }
 }
@@ -108,6 +110,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Processor => service(config()?, |roles| roles.processor = true).await?,
         Command::Sink => service(config()?, |roles| roles.sink = true).await?,
         Command::Query => service(config()?, |roles| roles.query = true).await?,
+        Command::Maintenance(args) => return maintenance::run(config()?, args).await,
         Command::Import(args) => {
             let strict = args.strict;
             if import::run(config()?, args).await? > 0 && strict {

@@ -9,7 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 /// Whether the configuration can be used, nobody else runs in the data directory, and the ports are free.
 pub(crate) fn ready(config: &AppConfig, roles: Roles) -> Result<()> {
     config.check()?;
-    if config.kafka.bootstrap.is_none() && DataDir::running(&config.data.dir).is_some() {
+    let owns_broker = roles.need_broker() && config.kafka.bootstrap.is_none();
+    if owns_broker && DataDir::running(&config.data.dir).is_some() {
         return Err(RuntimeError::InUse { path: config.data.dir.clone() }.into());
     }
     ports(config, roles).into_iter().try_for_each(|(key, address)| free(key, address))
@@ -26,7 +27,7 @@ fn ports(config: &AppConfig, roles: Roles) -> Vec<(&'static str, SocketAddr)> {
         ports.push(("query.http_listen", config.query.http_listen));
     }
     ports.extend(roles.health_port(config));
-    if config.kafka.bootstrap.is_none() {
+    if roles.need_broker() && config.kafka.bootstrap.is_none() {
         ports.push(("data.broker_port", (Ipv4Addr::LOCALHOST, config.data.broker_port).into()));
     }
     ports

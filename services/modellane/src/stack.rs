@@ -12,6 +12,7 @@ use modellane_embedded_kafka::{Broker, BrokerConfig};
 use modellane_event::LakeKey;
 use modellane_kafka::{AssignedConsumer, KafkaConfig, Topic, ensure_topics};
 use modellane_lake::{Lake, LakeConfig};
+use modellane_maintenance::Start;
 use modellane_processor::Processor;
 use modellane_runtime::{Clock, DataDir, Instance, Metrics, Readiness, Shutdown, SystemClock};
 use modellane_sink::{KafkaLog, Sink, SinkHandle, SinkLogs};
@@ -21,24 +22,27 @@ use tokio::sync::{OnceCell, watch};
 use tokio::task::{JoinError, JoinSet};
 
 /// Which services run in this process.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Roles {
     pub(crate) collector: bool,
     pub(crate) processor: bool,
     pub(crate) sink: bool,
     pub(crate) query: bool,
+    pub(crate) maintenance: bool,
 }
 
 impl Roles {
     /// None yet.
-    pub(crate) const NONE: Self = Self { collector: false, processor: false, sink: false, query: false };
+    pub(crate) const NONE: Self =
+        Self { collector: false, processor: false, sink: false, query: false, maintenance: false };
     /// Every service.
-    pub(crate) const ALL: Self = Self { collector: true, processor: true, sink: true, query: true };
+    pub(crate) const ALL: Self =
+        Self { collector: true, processor: true, sink: true, query: true, maintenance: true };
     /// What brings records from the broker into the lake.
-    pub(crate) const INGEST: Self = Self { collector: false, processor: true, sink: true, query: false };
+    pub(crate) const INGEST: Self = Self { processor: true, sink: true, ..Self::NONE };
 
-    /// Whether any of them speaks with the broker; answering questions takes the lake alone.
-    fn need_broker(self) -> bool {
+    /// Whether any of them speaks with the broker; answering questions and upkeep take the lake alone.
+    pub(crate) fn need_broker(self) -> bool {
         self.collector || self.processor || self.sink
     }
 
@@ -48,19 +52,21 @@ impl Roles {
         match self.alone() {
             Some("processor") => Some(("processor.health_listen", config.processor.health_listen)),
             Some("sink") => Some(("sink.health_listen", config.sink.health_listen)),
+            Some("maintenance") => Some(("maintenance.health_listen", config.maintenance.health_listen)),
             _ => None,
         }
     }
 
     /// The name of the service, if there is one alone.
     fn alone(self) -> Option<&'static str> {
-        match self {
-            Self { collector: true, processor: false, sink: false, query: false } => Some("collector"),
-            Self { collector: false, processor: true, sink: false, query: false } => Some("processor"),
-            Self { collector: false, processor: false, sink: true, query: false } => Some("sink"),
-            Self { collector: false, processor: false, sink: false, query: true } => Some("query"),
-            _ => None,
-        }
+        let services = [
+            ("collector", Self { collector: true, ..Self::NONE }),
+            ("processor", Self { processor: true, ..Self::NONE }),
+            ("sink", Self { sink: true, ..Self::NONE }),
+            ("query", Self { query: true, ..Self::NONE }),
+            ("maintenance", Self { maintenance: true, ..Self::NONE }),
+        ];
+        services.into_iter().find(|(_, service)| *service == self).map(|(name, _)| name)
     }
 
     /// Whether any of them makes ids, for which it needs the lake key.
@@ -119,7 +125,7 @@ impl Base {
         }
         if config.kafka.bootstrap.is_none() && config.lake.url.is_none() {
             bail!(
-                "the query service alone needs to know the lake: set lake.url in the configuration or \
+                "this service alone needs to know the lake: set lake.url in the configuration or \
                  MODELLANE__LAKE__URL; `modellane all` runs everything on an embedded broker"
             );
         }
@@ -225,6 +231,9 @@ impl Stack {
         if roles.processor {
             stack.start_processor().await?;
         }
+        if roles.maintenance {
+            stack.start_maintenance(roles)?;
+        }
         stack.start_health(roles).await?;
         stack.base.readiness.set(true);
         stack.announce()?;
@@ -303,6 +312,14 @@ impl Stack {
         let shutdown = self.shutdown.clone();
         self.tasks
             .spawn(async move { ("processor", processor.run(shutdown).await.map_err(anyhow::Error::from)) });
+        Ok(())
+    }
+
+    /// Beside other services the first round waits: a demo and the start of a service have better to do.
+    fn start_maintenance(&mut self, roles: Roles) -> Result<()> {
+        let start = if roles.need_broker() { Start::Later } else { Start::Now };
+        let maintained = crate::maintenance::open(&self.base)?.run(start, self.shutdown.clone());
+        self.tasks.spawn(async move { ("maintenance", maintained.await.map_err(anyhow::Error::from)) });
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use crate::pointers::Announced;
 use anyhow::{Context, Result};
 use modellane_event::{ContextKind, UtcTime};
 use modellane_judge::{ContextObject, DirectoryObject};
-use modellane_lake::{CommitOutcome, Lake, StagedFile, Table, TableCommit, TableSpec};
+use modellane_lake::{CommitOutcome, Lake, RECORDED_AT, StagedFile, Table, TableCommit, TableSpec};
 use modellane_runtime::{Clock, random_id};
 use modellane_schema::{TeamBatchBuilder, TeamRow, teams_schema};
 use std::collections::BTreeMap;
@@ -13,8 +13,17 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 const TABLE: &str = "teams";
-/// Position of the newest version's time, in microseconds.
-const RECORDED_AT: &str = "recorded_at";
+
+/// What the table is.
+pub(crate) fn table() -> TableSpec {
+    TableSpec {
+        name: TABLE.to_owned(),
+        schema: teams_schema(),
+        partition: None,
+        sort: &["team"],
+        unique: &[],
+    }
+}
 
 /// Keeps the table in step with the pointer topic. Several collectors may do so at the same time: of two
 /// commits on one version of the table one is refused, and whoever lost looks again.
@@ -27,14 +36,7 @@ pub(crate) struct Teams {
 impl Teams {
     /// Opens the table, and makes it if it is missing.
     pub(crate) async fn open(lake: Arc<Lake>, clock: Arc<dyn Clock>) -> Result<Self> {
-        let spec = TableSpec {
-            name: TABLE.to_owned(),
-            schema: teams_schema(),
-            partition: None,
-            sort: &["team"],
-            unique: &[],
-        };
-        let table = lake.table(spec).await.context("cannot open the table of teams")?;
+        let table = lake.table(table()).await.context("cannot open the table of teams")?;
         Ok(Self { lake, table, clock })
     }
 

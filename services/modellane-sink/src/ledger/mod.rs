@@ -22,7 +22,7 @@ use day::Place;
 use hashbrown::HashMap;
 use lookup::Stored;
 use modellane_event::{Date, EventId, JudgedEvent, UtcTime};
-use modellane_lake::StagedFile;
+use modellane_lake::{LakeError, StagedFile};
 use modellane_ledger::{Incoming, Presence, Version, asks_for_judgement};
 use modellane_runtime::random_id;
 use modellane_schema::{CodecError, judged_codec};
@@ -126,6 +126,31 @@ impl LedgerWriter {
         let withdrawn = lookup::rows(withdrawn.into_iter().collect(), files, ledger).await?;
         let scopes = self.deciding(events).await?;
         Ok(Facts { stored, judgements, withdrawn, scopes })
+    }
+
+    /// What arrived, and everything that the decisions of these events ask.
+    async fn decide(&mut self, events: &[JudgedEvent]) -> Result<Facts, SinkError> {
+        self.apply_fetches().await?;
+        self.facts(events).await
+    }
+
+    /// A file that is not there any more was replaced and removed since a table was read, if that table has
+    /// moved on: then reading it anew helps. Else it is lost.
+    async fn explained<T>(&self, result: Result<T, SinkError>) -> Result<T, SinkError> {
+        if !matches!(result, Err(SinkError::Lake(LakeError::Missing { .. }))) {
+            return result;
+        }
+        for table in [self.owner.table(), self.observations.as_ref(), self.scopes.table()] {
+            let mut newest = table.duplicate();
+            match newest.refresh().await {
+                Ok(()) if newest.version() > table.version() => {
+                    return Err(SinkError::Conflict { table: table.name().to_owned() });
+                }
+                Ok(()) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        result
     }
 
     /// What the table has of events, by the index, whose pages of these days are read if they are missing.
@@ -243,8 +268,8 @@ impl Writer for LedgerWriter {
 
     async fn take(&mut self, taken: Taken) -> Result<(), SinkError> {
         let events = self.decode(&taken);
-        self.apply_fetches().await?;
-        let facts = self.facts(&events).await?;
+        let facts = self.decide(&events).await;
+        let facts = self.explained(facts).await?;
         for event in events {
             self.batch.take(event, &facts)?;
         }
@@ -262,9 +287,11 @@ impl Writer for LedgerWriter {
     }
 
     async fn commit(&mut self) -> Result<CommitReport, SinkError> {
-        self.apply_fetches().await?;
+        let applied = self.apply_fetches().await;
+        self.explained(applied).await?;
         let mut batch = std::mem::take(&mut self.batch);
-        let (mut report, staged) = self.write(&mut batch).await?;
+        let written = self.write(&mut batch).await;
+        let (mut report, staged) = self.explained(written).await?;
         self.applied = batch.fetches.unwrap_or(self.applied);
         self.note(batch, &staged);
         report.ranges.extend(self.arrivals.settle(self.applied));

@@ -101,6 +101,11 @@ impl Scopes {
         Ok(())
     }
 
+    /// The table, as it was read.
+    pub(crate) fn table(&self) -> &dyn TableStore {
+        self.table.as_ref()
+    }
+
     /// Up to when commits of the table are known.
     pub(crate) fn newest(&self) -> UtcTime {
         self.newest

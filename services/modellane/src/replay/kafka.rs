@@ -10,9 +10,14 @@ use anyhow::{Context, Result, bail};
 use modellane_event::UtcTime;
 use modellane_kafka::{AssignedConsumer, KafkaConfig, Topic};
 use modellane_lake::Lake;
+use modellane_ledger::CommitRecord;
+use modellane_maintenance::{KeptCommit, kept_history};
 use modellane_runtime::{Clock, DataDir, ManualClock, Metrics, Readiness, Shutdown};
 use modellane_schema::context_codec;
-use modellane_sink::{History, KafkaLog, Sink, SinkConfig, SinkError, SinkHandle, SinkLogs};
+use modellane_sink::{
+    FETCHES_TABLE, History, HistoryCommit, KafkaLog, LEDGER_TABLE, Sink, SinkConfig, SinkError, SinkHandle,
+    SinkLogs,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,8 +150,8 @@ impl Sources {
 }
 
 async fn from_topics(base: &Base, new: Lake, shutdown: Shutdown) -> Result<Taken> {
-    let ledger = History::of_ledger(&base.lake).await?;
-    let fetches = History::of_fetches(&base.lake).await?;
+    let ledger = history(&base.lake, History::of_ledger(&base.lake).await?, LEDGER_TABLE).await?;
+    let fetches = history(&base.lake, History::of_fetches(&base.lake).await?, FETCHES_TABLE).await?;
     let (mut sources, logs) = Sources::find(base, &ledger, &fetches).await?;
     let taken = Taken { recorded_through: ledger.recorded_through, fetches_applied: ledger.fetches_applied };
     let ledger = Timeline::of(&sources.judged.stream, &ledger, &sources.judged.stretches);
@@ -178,6 +183,36 @@ async fn from_topics(base: &Base, new: Lake, shutdown: Shutdown) -> Result<Taken
     let messages = handle.progress().counters.messages();
     out::line(format_args!("rebuilt {} commits from {messages} messages", ledger.steps.len()))?;
     Ok(taken)
+}
+
+/// A history with what maintenance has kept of commits that the table's log no longer tells.
+async fn history(lake: &Lake, mut history: History, table: &str) -> Result<History> {
+    if history.is_complete() {
+        return Ok(history);
+    }
+    let kept = kept_history(lake, table).await?;
+    let from = known_from(history.known_from, &kept);
+    let commits = kept.into_iter().filter_map(|commit| {
+        let record = CommitRecord { recorded_at: commit.recorded_at?, ranges: commit.ranges };
+        let version = u64::try_from(commit.version).ok()?;
+        Some(HistoryCommit { version, record, fetches_applied: commit.fetches_applied })
+    });
+    history.remember(from, commits.collect());
+    Ok(history)
+}
+
+/// The first version from which on none is missing, if from `told` on the log tells them.
+fn known_from(told: u64, kept: &[KeptCommit]) -> u64 {
+    let mut from = told;
+    for commit in kept.iter().rev() {
+        match u64::try_from(commit.version) {
+            Ok(version) if version >= from => {}
+            // Version 0 creates the table.
+            Ok(version) if version + 1 == from && version > 0 => from = version,
+            _ => break,
+        }
+    }
+    from
 }
 
 /// Waits for as long as the sink runs.
@@ -256,4 +291,26 @@ async fn carry_context(base: &Base, new: &Lake) -> Result<()> {
         new.put_context(base.lake.get_context(hash.as_str()).await?).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_commits_help_as_far_back_as_none_is_missing() {
+        let kept = |versions: &[i64]| -> Vec<KeptCommit> {
+            let commit = |version: &i64| KeptCommit {
+                version: *version,
+                recorded_at: None,
+                ranges: Vec::new(),
+                fetches_applied: None,
+            };
+            versions.iter().map(commit).collect()
+        };
+        assert_eq!(known_from(4, &kept(&[0, 1, 2, 3, 4, 5])), 1);
+        assert_eq!(known_from(4, &kept(&[0, 1, 3, 4])), 3);
+        assert_eq!(known_from(4, &kept(&[0, 1, 2])), 4);
+        assert_eq!(known_from(4, &[]), 4);
+    }
 }

@@ -50,7 +50,7 @@ impl Timeline {
     /// first, in one step a microsecond earlier.
     pub(crate) fn of(stream: &str, history: &History, stretches: &[Stretch]) -> Self {
         let end = End { recorded_through: history.recorded_through, fetches: history.fetches_applied };
-        Self::from_commits(stream, &history.commits, (!history.is_complete).then_some(end), stretches)
+        Self::from_commits(stream, &history.commits, (!history.is_complete()).then_some(end), stretches)
     }
 
     /// `forgotten` says where the table stands if its log does not hold its first commits.
@@ -95,7 +95,7 @@ impl Timeline {
             fetches,
             &mut reached,
         );
-        for HistoryCommit { record, fetches_applied } in commits {
+        for HistoryCommit { record, fetches_applied, .. } in commits {
             let ranges = record.ranges.iter().filter(|range| range.stream == stream);
             let ends = ranges.map(|range| (range.partition, range.to)).collect();
             timeline.push(record.recorded_at, ends, *fetches_applied, &mut reached);
@@ -167,7 +167,7 @@ mod tests {
             to: *to,
         };
         let record = CommitRecord { recorded_at: UtcTime(at), ranges: ranges.iter().map(range).collect() };
-        HistoryCommit { record, fetches_applied: None }
+        HistoryCommit { version: 1, record, fetches_applied: None }
     }
 
     fn applying(fetches: i64, commit: HistoryCommit) -> HistoryCommit {
