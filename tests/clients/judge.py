@@ -59,6 +59,9 @@ ANSWERS = {
 # What an entry says about how it came to stand rather than about the event.
 HISTORY = {"revision", "entry_kind", "cause", "recorded_at", "observed_at", "context_version"}
 
+# The ledger as it was known at a time.
+PREFIX = "SELECT SUM(entry_sign), SUM(usage_sign * input_tokens) FROM ledger WHERE EPOCH_US(recorded_at) <= ?"
+
 PATIENCE = 20
 
 
@@ -190,13 +193,46 @@ def poll_problems(case, db, history):
         # A version that is no commit of the sink's shows what the one before it showed.
         at = max((time for number, time in times.items() if number <= version and time), default=0)
         if at not in seen:
-            seen[at] = [int(value or 0) for value in db.execute(
-                "SELECT SUM(entry_sign), SUM(usage_sign * input_tokens) FROM ledger WHERE EPOCH_US(recorded_at) <= ?", [at]).fetchone()]
+            seen[at] = [int(value or 0) for value in db.execute(PREFIX, [at]).fetchone()]
         if poll["seen"] != seen[at]:
             problems.append(f"I9: at version {version} a reader saw {poll['seen']}, the ledger's prefix is {seen[at]}")
     if not polls:
         problems.append("I9: no reader saw anything")
     return problems
+
+
+def old_version_problems(case, db, history):
+    """I9: a version whose files were merged since still gives whoever has begun to read it what it was."""
+    if not case.get("asks_old_versions"):
+        return []
+    problems = []
+    for version, rows in replaced_versions(case, history):
+        at = max((commit.get("modellaneRecordedAt") or 0 for commit in history if commit["version"] <= version), default=0)
+        [want] = db.execute(PREFIX, [at]).fetchall()
+        if isinstance(rows, Exception):
+            problems.append(f"I9: version {version} can be read no more: {type(rows).__name__}")
+            continue
+        db.register("old", rows)
+        [have] = db.execute("SELECT SUM(entry_sign), SUM(usage_sign * input_tokens) FROM old").fetchall()
+        db.unregister("old")
+        if have != want:
+            problems.append(f"I9: version {version} has {have}, the ledger's prefix is {want}")
+    return problems
+
+
+def replaced_versions(case, history):
+    """Versions before merges, each with its rows or why they cannot be read."""
+    from deltalake import DeltaTable
+
+    for commit in history:
+        if commit.get("operation") != "OPTIMIZE":
+            continue
+        version = commit["version"] - 1
+        try:
+            old = DeltaTable(f"{case['lake']}/usage_ledger", version=version)
+            yield version, old.to_pyarrow_dataset().to_table(columns=["entry_sign", "usage_sign", "input_tokens"])
+        except Exception as error:  # whatever the engine says of a file that is gone
+            yield version, error
 
 
 def texts(path):
@@ -245,7 +281,7 @@ def main():
     load(db, case["versions"])
     problems += truth_problems(db) + total_problems(db) + verdict_problems(db)
     problems += offset_problems(case, tables) + side_table_problems(case, tables)
-    problems += answer_problems(case, db) + poll_problems(case, db, history)
+    problems += answer_problems(case, db) + poll_problems(case, db, history) + old_version_problems(case, db, history)
     problems += canary_problems(case)
     for other in case["same_as"]:
         problems += replay_problems(db, DeltaTable(other + "/usage_ledger").to_pyarrow_table(), other)

@@ -141,6 +141,38 @@ class Judgement(unittest.TestCase):
         self.finds(polled((2, [3, 31]), (1, [3, 30])), "I9: reader 0 saw version 1")
         self.finds(polled(), "I9: no reader")
 
+    def test_an_old_version_that_is_gone_or_another_is_found(self):
+        db = ledger(sound())
+        history = [
+            {"version": 0}, {"version": 1, "modellaneRecordedAt": 10}, {"version": 2, "operation": "OPTIMIZE"},
+            {"version": 3, "modellaneRecordedAt": 20}, {"version": 4, "operation": "OPTIMIZE"},
+        ]
+        import deltalake
+
+        def read(rows, asks=True):
+            class Old:
+                def __init__(self, url, version):
+                    self.rows = rows[version]
+
+                def to_pyarrow_dataset(self):
+                    return self
+
+                def to_table(self, columns):
+                    if self.rows is None:
+                        raise FileNotFoundError("part-1.parquet")
+                    return table(self.rows)
+
+            real, deltalake.DeltaTable = deltalake.DeltaTable, Old
+            try:
+                return judge.old_version_problems({"asks_old_versions": asks, "lake": "lake"}, db, history)
+            finally:
+                deltalake.DeltaTable = real
+        first, whole = sound()[:3], sound()
+        self.assertEqual(read({1: first, 3: whole}), [])
+        self.finds(read({1: None, 3: whole}), "I9: version 1 can be read no more")
+        self.finds(read({1: first, 3: whole[1:]}), "I9: version 3 has")
+        self.assertEqual(read({}, asks=False), [])
+
     def test_a_replay_that_ends_otherwise_is_found(self):
         db = ledger(sound())
         request, restated, first, day = VERSIONS

@@ -142,7 +142,11 @@ pub const LISTENERS: [(&str, &str); 4] = [
 ];
 
 /// Settings of the ports that a process with one service alone has.
-const HEALTH_LISTENERS: [&str; 2] = ["MODELLANE__PROCESSOR__HEALTH_LISTEN", "MODELLANE__SINK__HEALTH_LISTEN"];
+const HEALTH_LISTENERS: [&str; 3] = [
+    "MODELLANE__PROCESSOR__HEALTH_LISTEN",
+    "MODELLANE__SINK__HEALTH_LISTEN",
+    "MODELLANE__MAINTENANCE__HEALTH_LISTEN",
+];
 
 /// How a process ended.
 pub struct Ended {

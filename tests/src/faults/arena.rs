@@ -77,6 +77,8 @@ pub struct Arena<'a> {
     pub rejects: usize,
     /// What a reader saw meanwhile, for the judge.
     pub polls: Option<PathBuf>,
+    /// Whether versions whose files were merged since must still be there for whoever has begun to read them.
+    pub asks_old_versions: bool,
     /// Lakes that must hold the same in the end.
     pub same_as: Vec<String>,
     /// The registry that messages name their schemas by, where a plan has one.
@@ -115,6 +117,7 @@ impl<'a> Arena<'a> {
             random: ChaCha8Rng::seed_from_u64(size.seed ^ 0x5eed),
             rejects: 0,
             polls: None,
+            asks_old_versions: false,
             same_as: Vec::new(),
             registry: None,
             oracle,
@@ -329,6 +332,7 @@ impl<'a> Arena<'a> {
             canaries: &self.oracle.canaries,
             logs: self.fleet.logs(),
             polls: self.polls.clone(),
+            asks_old_versions: self.asks_old_versions,
             same_as: self.same_as.clone(),
         };
         let counts = case.judge(&self.oracle, &self.reach(), &self.dir)?;
@@ -365,6 +369,11 @@ impl<'a> Arena<'a> {
     pub fn reach(&self) -> Vec<(String, String)> {
         upper(self.servers.store.options(&self.servers.store.endpoint()))
     }
+
+    /// How a service reaches the store by a proxy of its own.
+    pub fn reach_through(&self, proxy: &HttpProxy) -> Vec<(String, String)> {
+        upper(self.servers.store.options(&endpoint(proxy)))
+    }
 }
 
 fn local_lake(dir: &Path) -> PathBuf {
@@ -399,12 +408,15 @@ fn environment(servers: &Servers, prefix: &str) -> Vec<(String, String)> {
 
 /// Where a lake in the store is and how it is reached, through the proxy.
 fn bucket(servers: &Servers, store: &HttpProxy, prefix: &str) -> Vec<(String, String)> {
-    let endpoint = format!("http://{}", store.address());
     let mut settings = vec![
         ("MODELLANE__LAKE__URL".to_owned(), servers.store.url(prefix)),
         // A request that hangs is given up while the plan is still about it.
         ("MODELLANE__LAKE__OPTIONS__TIMEOUT".to_owned(), "5s".to_owned()),
     ];
-    settings.extend(upper(servers.store.options(&endpoint)));
+    settings.extend(upper(servers.store.options(&endpoint(store))));
     settings
+}
+
+fn endpoint(proxy: &HttpProxy) -> String {
+    format!("http://{}", proxy.address())
 }

@@ -31,10 +31,12 @@ pub enum Role {
     Sink,
     /// Answers.
     Query,
+    /// Keeps the lake up; in the plans that are about it.
+    Maintenance,
 }
 
 impl Role {
-    /// All of them.
+    /// Those of every installation.
     pub const ALL: [Self; 4] = [Self::Collector, Self::Processor, Self::Sink, Self::Query];
 
     /// Its command.
@@ -44,6 +46,7 @@ impl Role {
             Self::Processor => "processor",
             Self::Sink => "sink",
             Self::Query => "query",
+            Self::Maintenance => "maintenance",
         }
     }
 }
@@ -165,6 +168,7 @@ impl Fleet {
             .env("MODELLANE__QUERY__PG_LISTEN", &service.postgres)
             .env("MODELLANE__PROCESSOR__HEALTH_LISTEN", &service.http)
             .env("MODELLANE__SINK__HEALTH_LISTEN", &service.http)
+            .env("MODELLANE__MAINTENANCE__HEALTH_LISTEN", &service.http)
             .envs(self.environment.iter().chain(&service.settings).map(|(name, value)| (name, value)));
         let process = Process::start(&mut command, &service.log)?;
         service.pid.store(process.pid(), Ordering::SeqCst);

@@ -88,6 +88,8 @@ pub enum Fault {
     CutReply,
     /// The connection breaks at once, and the request is done this much later.
     Late(Duration),
+    /// It is done after the hook, which may take its time, has returned.
+    Hold(Hook),
     /// The hook is called in place of passing it on.
     Before(Hook),
     /// It is done, the hook is called, and the reply is lost.
@@ -219,6 +221,10 @@ impl Shared {
                 client.shutdown(Shutdown::Both)?;
                 self.pause(time);
                 self.forward(&request, request.body.len()).map(drop)
+            }
+            Fault::Hold(hook) => {
+                hook();
+                reply(&client, &self.forward(&request, request.body.len())?)
             }
             Fault::Before(hook) => {
                 hook();
@@ -384,6 +390,21 @@ mod tests {
         proxy.set([Rule::new(On::Put, When::Nth(1), Fault::LoseReply)]);
         assert!(put(&proxy, COMMIT).is_err());
         assert_eq!(received.recv().unwrap().1, 10);
+    }
+
+    #[test]
+    fn a_held_request_is_done_after_its_hook() {
+        let (address, received) = upstream();
+        let proxy = HttpProxy::start(&address, 1).unwrap();
+        let (held, arrived) = (Mutex::new(received), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&arrived);
+        let hook: Hook = Arc::new(move || {
+            let before = held.lock().unwrap().recv_timeout(Duration::from_millis(50));
+            count.fetch_add(usize::from(before.is_ok()) + 1, Ordering::SeqCst);
+        });
+        proxy.set([Rule::new(On::Put, When::Nth(1), Fault::Hold(hook))]);
+        assert_eq!(put(&proxy, COMMIT).unwrap(), "done");
+        assert_eq!(arrived.load(Ordering::SeqCst), 1, "called once, before the request arrived");
     }
 
     #[test]

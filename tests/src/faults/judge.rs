@@ -295,6 +295,8 @@ pub struct Case<'a> {
     pub logs: Vec<PathBuf>,
     /// What a reader saw meanwhile.
     pub polls: Option<PathBuf>,
+    /// Whether versions whose files were merged since must still be there.
+    pub asks_old_versions: bool,
     /// Lakes that must hold the same.
     pub same_as: Vec<String>,
 }

@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::arena::{Arena, Setup};
 use super::plans;
 use super::servers::Servers;
-use crate::instance::run;
 
 /// One kind of harm.
 pub struct Plan {
@@ -19,8 +18,6 @@ pub struct Plan {
     pub name: &'static str,
     /// What is done.
     pub about: &'static str,
-    /// The command of the product that it is about, if a version may lack it.
-    pub command: Option<&'static str>,
     /// What it is done to.
     pub setup: fn(Setup) -> Setup,
     /// Does it.
@@ -56,15 +53,6 @@ pub fn find(name: &str) -> Option<&'static Plan> {
 }
 
 impl Plan {
-    /// What this version of the product lacks for the plan, in words.
-    pub fn missing(&self, binary: &Path) -> Result<Option<String>> {
-        let Some(name) = self.command else { return Ok(None) };
-        let help = run(binary, &["--help"])?;
-        let commands = String::from_utf8_lossy(&help.stdout);
-        let has = commands.lines().any(|line| line.split_whitespace().next() == Some(name));
-        Ok((!has).then(|| format!("the product has no command `{name}`")))
-    }
-
     /// Runs the plan, waits until everything has come through, and judges. An error names plan, seed and the
     /// invariant that does not hold, and where the logs are.
     pub fn survive(&self, servers: &mut Servers, size: Size) -> Result<Survived> {

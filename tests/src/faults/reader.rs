@@ -18,7 +18,16 @@ const PAUSE: Duration = Duration::from_millis(60);
 /// A running reader.
 pub struct Reader {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<Value>>,
+    thread: JoinHandle<(Vec<Value>, usize)>,
+}
+
+/// What came of the questions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heard {
+    /// Answers.
+    pub answers: usize,
+    /// Questions without an answer, once there had been one.
+    pub unanswered: usize,
 }
 
 impl Reader {
@@ -27,28 +36,31 @@ impl Reader {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, url) = (Arc::clone(&stop), format!("http://{http}/v1/sql"));
         let thread = std::thread::spawn(move || {
-            let mut seen = Vec::new();
+            let (mut seen, mut unanswered) = (Vec::new(), 0);
             while !stopped.load(Ordering::SeqCst) {
-                // A service that was just killed does not answer.
-                seen.extend(sums(&url).ok());
+                match sums(&url) {
+                    Ok(sums) => seen.push(sums),
+                    // A service that starts, or was just killed, does not answer.
+                    Err(_) => unanswered += usize::from(!seen.is_empty()),
+                }
                 std::thread::sleep(PAUSE);
             }
-            seen
+            (seen, unanswered)
         });
         Self { stop, thread }
     }
 
     /// Stops asking, writes what was seen as lines of JSON, and says how many answers there were.
-    pub fn finish(self, number: usize, file: &Path) -> Result<usize> {
+    pub fn finish(self, number: usize, file: &Path) -> Result<Heard> {
         self.stop.store(true, Ordering::SeqCst);
-        let seen = self.thread.join().map_err(|_| anyhow!("the reader broke off"))?;
+        let (seen, unanswered) = self.thread.join().map_err(|_| anyhow!("the reader broke off"))?;
         let mut lines = std::fs::read_to_string(file).unwrap_or_default();
         for poll in &seen {
             let (version, seen) = (&poll["version"], &poll["seen"]);
             writeln!(lines, "{}", json!({"reader": number, "version": version, "seen": seen}))?;
         }
         std::fs::write(file, lines)?;
-        Ok(seen.len())
+        Ok(Heard { answers: seen.len(), unanswered })
     }
 }
 
