@@ -257,6 +257,26 @@ async fn the_same_data_from_another_cluster_adds_nothing() {
 }
 
 #[tokio::test]
+async fn a_lake_restored_to_an_earlier_state_catches_up_from_its_own_offsets() {
+    let bench = Bench::new();
+    let log = MemoryLog::new("test/judged", 2);
+    let told = originals(60);
+    fill(&log, &told);
+    bench.drain(&log).await.unwrap();
+    let backup = bench.copy();
+    let restated: Vec<Told> = told.iter().map(|told| Told { tokens: 5, seen: 1, ..*told }).collect();
+    fill(&log, &restated);
+    bench.drain(&log).await.unwrap();
+    assert_eq!(sums(&backup.entries()), truth(&told), "the backup is older than the log");
+
+    backup.drain(&log).await.unwrap();
+    let entries = backup.entries();
+    assert_eq!(sums(&entries), truth(&restated));
+    assert_eq!(entries.len(), bench.entries().len());
+    assert_invariants(&backup, &entries, log.len());
+}
+
+#[tokio::test]
 async fn of_two_sinks_one_stops_and_nothing_is_doubled() {
     let bench = Bench::new();
     let log = MemoryLog::new("test/judged", 2);

@@ -293,6 +293,13 @@ impl Bench {
         Self { root: tempfile::tempdir().unwrap(), config }
     }
 
+    /// The same lake as it is now, somewhere else.
+    pub(crate) fn copy(&self) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        copy_all(self.root.path(), root.path());
+        Self { root, config: self.config.clone() }
+    }
+
     pub(crate) async fn open(&self) -> Sink {
         self.open_with(Metrics::new()).await
     }
@@ -333,6 +340,19 @@ impl Bench {
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let batches = active_files(&self.table(LEDGER_TABLE)).into_iter().flat_map(|file| read(&file));
         batches.flat_map(|batch| entries_of(&batch)).collect()
+    }
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let from = entry.unwrap().path();
+        let to = to.join(from.file_name().unwrap());
+        if from.is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy_all(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).unwrap();
+        }
     }
 }
 
