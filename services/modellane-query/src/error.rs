@@ -32,7 +32,7 @@ pub enum QueryError {
         source: std::io::Error,
     },
     /// The lake cannot be read: check the store.
-    #[error("cannot read table {table} of the lake: {reason}")]
+    #[error("cannot read table {table} of the lake: {reason}; check the lake's url, network and credentials")]
     Lake {
         /// Which table.
         table: &'static str,
