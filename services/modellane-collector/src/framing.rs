@@ -163,13 +163,8 @@ impl Framer {
             Found::Array(offset) | Found::Object(offset) | Found::TooDeep(offset) => offset,
             Found::Incomplete => rest.len(),
         };
-        match first_line(rest, end, last) {
-            FirstLine::Cut(length) => {
-                self.position += length;
-                return Some(Step::Broken(Fault::Truncated, length));
-            }
-            FirstLine::Open if rest.len() <= MAX_RECORD => return Some(Step::NeedMore),
-            FirstLine::Open | FirstLine::Sound => {}
+        if let Some(step) = self.cut_line(rest, end, last) {
+            return Some(step);
         }
         match found {
             Found::Array(offset) => {
@@ -183,6 +178,18 @@ impl Framer {
                 Some(Step::Broken(Fault::TooDeep, length))
             }
             Found::Incomplete => self.more(rest, last),
+        }
+    }
+
+    /// Passes over a first line that is a record without its end. `end` is where its brackets say that it ends.
+    fn cut_line<'a>(&mut self, rest: &'a [u8], end: usize, last: bool) -> Option<Step<'a>> {
+        match first_line(rest, end, last) {
+            FirstLine::Cut(length) => {
+                self.position += length;
+                Some(Step::Broken(Fault::Truncated, length))
+            }
+            FirstLine::Open if rest.len() <= MAX_RECORD => Some(Step::NeedMore),
+            FirstLine::Open | FirstLine::Sound => None,
         }
     }
 
@@ -217,7 +224,11 @@ impl Framer {
             }
             Some(b'{' | b'[') => {
                 let mut scan = Scan::default();
-                match scan.run(rest) {
+                let end = scan.run(rest);
+                if let Some(step) = self.cut_line(rest, end.unwrap_or(rest.len()), last) {
+                    return Some(step);
+                }
+                match end {
                     Some(length) if scan.deepest > MAX_DEPTH => {
                         self.position += length;
                         Some(Step::Broken(Fault::TooDeep, length))

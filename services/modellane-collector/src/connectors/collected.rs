@@ -10,6 +10,8 @@ pub(crate) struct Collected {
     pub(crate) rejected: Vec<(u64, Rejection)>,
     pub(crate) skipped: Vec<&'static str>,
     pub(crate) null_labels: Vec<&'static str>,
+    /// Where each record starts.
+    pub(crate) lines: Vec<u64>,
 }
 
 impl Records for Collected {
@@ -24,6 +26,9 @@ impl Records for Collected {
     }
     fn null_label(&mut self, field: &'static str) {
         self.null_labels.push(field);
+    }
+    fn line(&mut self, line: u64) {
+        self.lines.push(line);
     }
 }
 

@@ -15,6 +15,7 @@ use crate::json::{amount, not_negative};
 use crate::model_names::model_name;
 use crate::natural_key::NaturalKey;
 use csv::StringRecord;
+use memchr::memchr_iter;
 use modellane_event::{
     AccountKind, AccountRef, Amount, CostBasis, CostEvidence, Currency, Date, Grain, Label, LakeKey, Outcome,
     RejectReason, Surface, Tokens, UsageFacts, Who, Work,
@@ -58,6 +59,7 @@ impl Connector for CopilotBillingCsv {
             Err(rejection) => return records.reject(0, rejection),
         };
         let mut index = 0;
+        let mut lines = Lines { bytes, counted: 0, line: 1 };
         loop {
             let start = reader.position().byte() as usize;
             match reader.read_byte_record(&mut row) {
@@ -67,9 +69,7 @@ impl Connector for CopilotBillingCsv {
             }
             let end = reader.position().byte() as usize;
             let text = bytes.get(start..end).unwrap_or_default();
-            if let Some(position) = row.position() {
-                records.line(position.line());
-            }
+            records.line(lines.of(start));
             match read_row(&columns, text, &row, payload.key, records) {
                 Ok(draft) => records.accept(index, draft),
                 Err(rejection) => {
@@ -83,6 +83,25 @@ impl Connector for CopilotBillingCsv {
     /// The report is made for a period, and says all that the organisation has for each month in it.
     fn statement(&self, _payload: &Payload<'_>) -> Statement {
         Statement { extent: Extent::Held(None), ..Statement::default() }
+    }
+}
+
+/// Counts lines. The reader's own count is behind by the line break that it has not passed yet.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    counted: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line, from 1, of the row whose reading began at this offset; offsets never go back.
+    fn of(&mut self, start: usize) -> u64 {
+        let rest = &self.bytes[start.min(self.bytes.len())..];
+        let breaks = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let row = self.bytes.len() - rest.len() + breaks;
+        self.line += memchr_iter(b'\n', &self.bytes[self.counted..row]).count() as u64;
+        self.counted = row;
+        self.line
     }
 }
 

@@ -194,22 +194,28 @@ pub(super) enum FirstLine {
 /// A line is cut if it does not close its object, the next line opens another, and the two do not fit
 /// together. They fit where JSON lets an object follow, behind a colon or in an array, if what stands behind
 /// that object goes on with the first. A pretty-printed object goes on with white space or a key instead.
+/// The same holds for an array that is no record itself.
 pub(super) fn first_line(bytes: &[u8], end: usize, last: bool) -> FirstLine {
     let undecided = |at_end| if last { at_end } else { FirstLine::Open };
-    let Some(length) = memchr(b'\n', bytes).filter(|length| *length < end) else { return FirstLine::Sound };
+    let Some(length) = memchr(b'\n', &bytes[..end]) else { return FirstLine::Sound };
     let gap = bytes[length..].iter().position(|b| !matches!(b, b'\r' | b'\n'));
     let Some(next) = gap.map(|gap| length + gap) else { return undecided(FirstLine::Sound) };
     if bytes[next] != b'{' {
         return FirstLine::Sound;
     }
-    if !lets_object_follow(bytes[..length].trim_ascii_end()) {
+    let line = bytes[..length].trim_ascii_end();
+    if !lets_object_follow(line) {
         return FirstLine::Cut(length);
     }
     let Some(object) = Scan::default().run(&bytes[next..]) else { return undecided(FirstLine::Cut(length)) };
-    match bytes[next + object..].trim_ascii_start().first() {
-        Some(b',' | b']' | b'}') => FirstLine::Sound,
-        Some(_) => FirstLine::Cut(length),
-        None => undecided(FirstLine::Cut(length)),
+    let mut behind = bytes[next + object..].iter().filter(|byte| !byte.is_ascii_whitespace());
+    match (line.last(), behind.next(), behind.next()) {
+        (_, None, _) | (Some(b':'), Some(b','), None) => undecided(FirstLine::Cut(length)),
+        // Behind the value of a field comes the next field.
+        (Some(b':'), Some(b','), Some(b'"')) | (Some(b':'), Some(b'}'), _) => FirstLine::Sound,
+        (Some(b':'), ..) => FirstLine::Cut(length),
+        (_, Some(b',' | b']' | b'}'), _) => FirstLine::Sound,
+        _ => FirstLine::Cut(length),
     }
 }
 

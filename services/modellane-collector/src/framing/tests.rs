@@ -87,6 +87,32 @@ fn a_line_cut_at_any_byte_costs_only_itself() {
     }
 }
 
+/// Within an array of its own an element may go on with objects, so nobody can tell that it does not.
+#[test]
+fn an_element_cut_at_any_byte_costs_only_itself() {
+    let whole = r#"{"a":1,"m":{"data":"[","l":null},"n":9}"#;
+    let (one, two) = (r#"{"n":1,"t":["[",2]}"#, r#"{"n":2}"#);
+    let expected = vec![record(one), Err(Fault::Truncated), record(two), record(one)];
+    for cut in (1..whole.len()).map(|end| &whole[..end]) {
+        for (open, close) in [("[", "]"), ("{\"total\":4,\"data\":[", "],\"page\":1}")] {
+            for comma in ["", ","] {
+                let payload = format!("{open}\n{one},\n{cut}{comma}\n{two},\n{one}\n{close}\n");
+                assert_eq!(frames(payload.as_bytes()), expected, "{payload}");
+            }
+        }
+    }
+}
+
+#[test]
+fn brackets_that_nothing_closes_cost_their_line() {
+    let bomb = "[".repeat(200_000);
+    let payload = format!("{{\"n\":1}}\n{bomb}\n{{\"n\":2}}\n");
+    let found = windowed(payload.as_bytes(), payload.len());
+    assert_eq!(found[..3], [record("{\"n\":1}"), Err(Fault::Truncated), record("{\"n\":2}")]);
+    let found = windowed(payload[8..].as_bytes(), payload.len());
+    assert_eq!(found[..2], [Err(Fault::Truncated), record("{\"n\":2}")]);
+}
+
 #[test]
 fn an_object_may_go_on_with_an_object_on_the_next_line() {
     for payload in [

@@ -162,6 +162,15 @@ fn a_bad_row_costs_itself_and_says_why() {
 }
 
 #[test]
+fn a_row_has_the_line_on_which_it_starts() {
+    let good = "2026-11-09,ana,copilot,copilot_ai_credit,GPT-5 mini,1,ai-credits,0.01,0.01,acme";
+    for newline in ["\n", "\r\n"] {
+        let report = [SHORT.trim_end(), good, "", &good.replace("ana", "\"a\nb\""), good, good].join(newline);
+        assert_eq!(read(&report).lines, [2, 4, 6, 7], "{newline:?}");
+    }
+}
+
+#[test]
 fn invalid_utf8_costs_its_row() {
     let mut bytes = REPORT.as_bytes().to_vec();
     let at = REPORT.find("zoë").unwrap() + 2;
