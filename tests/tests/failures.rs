@@ -353,3 +353,11 @@ fn an_empty_file_is_a_mistake() -> Result<()> {
     let file = bench.write("nothing.ndjson", "")?;
     failed(&bench.run(&["import", "litellm.spend_logs", text(&file)?])?, &["nothing.ndjson", "empty"])
 }
+
+#[test]
+fn a_fetch_in_the_future_is_a_mistake() -> Result<()> {
+    let Some(bench) = Bench::new("a fetch in the future")? else { return Ok(()) };
+    let file = bench.write("rows.ndjson", &row("a"))?;
+    let args = ["import", "litellm.spend_logs", text(&file)?, "--observed-at", "2127-01-01T00:00:00Z"];
+    failed(&bench.run(&args)?, &["--observed-at", "2127", "future"])
+}

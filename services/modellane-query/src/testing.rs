@@ -396,6 +396,8 @@ impl TestLake {
 
     pub(crate) async fn commit_first(&self) {
         self.append("usage_ledger", Some("event_date"), first_commit()).await;
+        // The same file is imported twice.
+        self.append("rejects", Some("recorded_date"), rejects()).await;
         self.append("rejects", Some("recorded_date"), rejects()).await;
     }
 

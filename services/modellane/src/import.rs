@@ -6,7 +6,7 @@ use crate::org::Loaded;
 use crate::ready::ready;
 use crate::stack::{Base, Roles, Stack};
 use crate::{out, progress};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use indicatif::ProgressBar;
 use modellane_collector::import::check_files;
 use modellane_collector::intents::read_intents;
@@ -95,6 +95,7 @@ impl Importer {
         self.publish.publish(&batch).await?;
         let mut summary = Summary { accepted: declared.intents.len() as u64, ..Summary::default() };
         for rejected in &declared.rejected {
+            *summary.rejected_by.entry(rejected.rejection.reason.as_str()).or_default() += 1;
             summary.reject(path, rejected);
         }
         summary.rejected = declared.rejected.len() as u64;
@@ -102,12 +103,15 @@ impl Importer {
     }
 
     async fn take(&self, args: &Import) -> Result<Summary> {
-        let delivery = Delivery {
-            source: args.source.clone(),
-            files: args.files.clone(),
-            observed_at: args.observed_at.unwrap_or_else(|| self.clock.now()),
-            complete: args.complete,
-        };
+        let now = self.clock.now();
+        let observed_at = args.observed_at.unwrap_or(now);
+        // Nothing that is fetched before that time could correct what these files say.
+        ensure!(
+            observed_at <= now,
+            "--observed-at {observed_at} lies in the future; give the time at which the files were fetched"
+        );
+        let (source, files) = (args.source.clone(), args.files.clone());
+        let delivery = Delivery { source, files, observed_at, complete: args.complete };
         let bar = progress::bytes(delivery.bytes());
         let summary = self.import(&delivery, &bar).await;
         bar.finish_and_clear();
@@ -133,6 +137,8 @@ pub(crate) struct Summary {
     pub(crate) accepted: u64,
     pub(crate) repeated: u64,
     pub(crate) rejected: u64,
+    /// The same by reason.
+    rejected_by: BTreeMap<&'static str, u64>,
     skipped: BTreeMap<&'static str, u64>,
     null_labels: BTreeMap<&'static str, u64>,
     /// Whether no file held a single record of the source.
@@ -150,6 +156,7 @@ impl Summary {
             accepted: counts.accepted,
             repeated: counts.repeated,
             rejected: counts.rejected,
+            rejected_by: counts.rejected_by.clone(),
             skipped: counts.skipped.clone(),
             null_labels: counts.null_labels.clone(),
             unreadable: counts.accepted == 0
@@ -191,12 +198,15 @@ impl Summary {
         loaded.remarks.extend(self.remarks);
     }
 
-    fn print(&self) -> Result<()> {
+    /// `stored` unless it was a dry run.
+    fn print(&self, stored: bool) -> Result<()> {
         out::line(format_args!(
             "accepted {}, of these repeated {}; rejected {}",
             self.accepted, self.repeated, self.rejected
         ))?;
-        for (what, counts) in [("no usage", &self.skipped), ("set to null", &self.null_labels)] {
+        for (what, counts) in
+            [("rejected", &self.rejected_by), ("no usage", &self.skipped), ("set to null", &self.null_labels)]
+        {
             let list: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
             if !list.is_empty() {
                 out::line(format_args!("{what}: {}", list.join(", ")))?;
@@ -214,7 +224,8 @@ impl Summary {
         }
         let more = self.rejected.saturating_sub(self.remarks.len() as u64);
         if more > 0 && !self.remarks.is_empty() {
-            out::line(format_args!("  and {more} more; `select * from rejects` has them all"))?;
+            let where_all = if stored { "; `select * from rejects` has them all" } else { "" };
+            out::line(format_args!("  and {more} more{where_all}"))?;
         }
         Ok(())
     }
@@ -227,7 +238,7 @@ pub(crate) async fn run(mut config: AppConfig, args: Import) -> Result<u64> {
     let vouched = args.complete;
     let summary = if args.dry_run {
         let summary = Importer::dry().take(&args).await?;
-        summary.print()?;
+        summary.print(false)?;
         out::line("a dry run: nothing was sent")?;
         summary
     } else {
@@ -274,7 +285,7 @@ async fn send(config: AppConfig, args: &Import) -> Result<Summary> {
         }
     };
     let summary = Importer::new(&base).await?.take(args).await?;
-    summary.print()?;
+    summary.print(true)?;
     if summary.accepted > 0 {
         out::line(
             "acknowledged; it is in the lake after the sink's next commit. What the lake has already counts \
@@ -295,7 +306,7 @@ async fn send_alone(mut config: AppConfig, args: &Import) -> Result<Summary> {
     let stopped = stack.stop().await;
     let summary = imported?;
     stopped?;
-    summary.print()?;
+    summary.print(true)?;
     if summary.accepted > 0 {
         out::line("it is in the lake; what the lake had already counts once")?;
     }
