@@ -109,7 +109,7 @@ fn brackets_that_nothing_closes_cost_their_line() {
     let payload = format!("{{\"n\":1}}\n{bomb}\n{{\"n\":2}}\n");
     let found = windowed(payload.as_bytes(), payload.len());
     assert_eq!(found[..3], [record("{\"n\":1}"), Err(Fault::Truncated), record("{\"n\":2}")]);
-    let found = windowed(payload[8..].as_bytes(), payload.len());
+    let found = windowed(&payload.as_bytes()[8..], payload.len());
     assert_eq!(found[..2], [Err(Fault::Truncated), record("{\"n\":2}")]);
 }
 
