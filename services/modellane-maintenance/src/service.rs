@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
+/// Of clocks that differ a little, one may see a lease end that another still holds.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// When the first round is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +136,9 @@ impl Maintenance {
                 () = tokio::time::sleep(wait) => {}
                 () = shutdown.triggered() => return Ok(()),
             }
-            wait = interval;
-            match self.round(&shutdown).await {
+            let ended = self.round(&shutdown).await;
+            wait = pause(&ended, self.clock.now(), interval);
+            match ended {
                 Ok(report) => tracing::info!(clean = report.is_clean(), "a round of maintenance ended"),
                 Err(error) if error.is_retryable() => tracing::info!(%error, "no maintenance this time"),
                 Err(error) => tracing::error!(%error, "no maintenance this time"),
@@ -144,8 +147,32 @@ impl Maintenance {
     }
 }
 
+/// How long until the next round. One that found another at work follows it: a lease that is not renewed was that
+/// of one that crashed, maybe this one before it was started again.
+fn pause(ended: &Result<Report, MaintenanceError>, now: UtcTime, interval: Duration) -> Duration {
+    let Err(MaintenanceError::Busy { until }) = ended else { return interval };
+    let left = u64::try_from(until.micros() - now.micros()).unwrap_or(0);
+    Duration::from_micros(left).max(SHORTEST_PAUSE).min(interval)
+}
+
 impl std::fmt::Debug for Maintenance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Maintenance").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_finds_another_at_work_follows_when_its_lease_ends() {
+        let (now, interval) = (UtcTime(1_000_000_000), Duration::from_secs(900));
+        let busy = |seconds: i64| Err(MaintenanceError::Busy { until: UtcTime(now.0 + seconds * 1_000_000) });
+        assert_eq!(pause(&busy(10), now, interval), Duration::from_secs(10));
+        assert_eq!(pause(&busy(3_600), now, interval), interval);
+        assert_eq!(pause(&busy(-5), now, interval), SHORTEST_PAUSE);
+        assert_eq!(pause(&Ok(Report::default()), now, interval), interval);
+        assert_eq!(pause(&Err(MaintenanceError::Damaged("a table".to_owned())), now, interval), interval);
     }
 }

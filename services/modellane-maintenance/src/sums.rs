@@ -203,6 +203,6 @@ impl<'a> Amounts<'a> {
 }
 
 /// The unit of a row; empty if there is none.
-fn text<'a>(units: Option<&'a StringArray>, row: usize) -> &'a str {
+fn text(units: Option<&StringArray>, row: usize) -> &str {
     units.filter(|units| units.is_valid(row)).map_or("", |units| units.value(row))
 }

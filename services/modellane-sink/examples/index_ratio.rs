@@ -3,7 +3,7 @@
 //!
 //! `cargo run -p modellane-sink --example index_ratio -- 200000 5`
 
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/it/support/mod.rs"]
 mod support;
 
 use anyhow::{Result, ensure};

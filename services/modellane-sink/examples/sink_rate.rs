@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p modellane-sink --example sink_rate -- 1000000`
 
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/it/support/mod.rs"]
 mod support;
 
 use modellane_runtime::Shutdown;

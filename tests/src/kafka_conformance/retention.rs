@@ -83,13 +83,16 @@ fn check_out_of_range(bootstrap: &str, topic: &str, offset: i64) -> Result<()> {
     bail!("nothing was said about offset {offset}")
 }
 
-/// Everything from an offset to before another one, as (offset, key, value).
-fn read_range(bootstrap: &str, topic: &str, low: i64, high: i64) -> Result<Vec<(i64, Vec<u8>, Vec<u8>)>> {
+/// Offset, key, value.
+type Read = (i64, Vec<u8>, Vec<u8>);
+
+/// Everything from an offset to before another one.
+fn read_range(bootstrap: &str, topic: &str, low: i64, high: i64) -> Result<Vec<Read>> {
     let reader = consumer(bootstrap, &unique("range"))?;
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Offset(low))?;
     reader.assign(&list)?;
-    let mut found: Vec<(i64, Vec<u8>, Vec<u8>)> = Vec::new();
+    let mut found: Vec<Read> = Vec::new();
     let mut last = Instant::now();
     while found.last().is_none_or(|(offset, ..)| *offset < high - 1) {
         ensure!(last.elapsed() < PATIENCE, "read {} messages between {low} and {high}", found.len());
@@ -128,6 +131,7 @@ pub async fn check_retention_by_size(bootstrap: &str) -> Result<()> {
 }
 
 /// Messages that are too old go, all of them if need be, and the log goes on where it was.
+#[expect(clippy::disallowed_methods, reason = "a test asks the machine as a user would")]
 pub async fn check_retention_by_time(bootstrap: &str) -> Result<()> {
     let topic = unique("age");
     create_topic_with(bootstrap, &topic, 1, &[("retention.ms", "60000")]).await?;

@@ -1,8 +1,8 @@
 use super::log::STAGED_FOR_AT_MOST;
 use super::*;
-use crate::{Lake, LakeConfig, TableSpec};
+use crate::testing::{NOW, spec};
+use crate::{Lake, LakeConfig};
 use arrow::array::{Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
@@ -14,8 +14,6 @@ use object_store::{
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use url::Url;
-
-const NOW: UtcTime = UtcTime(1_794_218_400_000_000);
 
 /// What a store does to the next log entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,21 +93,6 @@ impl ObjectStore for Tricky {
     }
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
         self.inner.copy_opts(from, to, options).await
-    }
-}
-
-fn spec() -> TableSpec {
-    let fields = vec![
-        Field::new("day", DataType::Utf8, false),
-        Field::new("team", DataType::Utf8, true),
-        Field::new("amount", DataType::Int64, false),
-    ];
-    TableSpec {
-        name: "entries".into(),
-        schema: Arc::new(Schema::new(fields)),
-        partition: Some("day"),
-        sort: &["team"],
-        unique: &[],
     }
 }
 

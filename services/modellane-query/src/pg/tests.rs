@@ -66,7 +66,7 @@ async fn the_server_introduces_itself_as_drivers_expect() {
     // SQLAlchemy reads `(?:PostgreSQL|EnterpriseDB) (\d+)\.?(\d+)?…` from the start of the text.
     let version = &extended(&client, "SELECT version()").await.unwrap()[0];
     assert!(version.starts_with("PostgreSQL 16.6 (ModelLane "), "{version}");
-    assert_eq!(simple(&client, "SELECT pg_catalog.version()").await.unwrap(), [version.clone()]);
+    assert_eq!(simple(&client, "SELECT pg_catalog.version()").await.unwrap(), std::slice::from_ref(version));
     assert_eq!(simple(&client, "SELECT current_schema()").await.unwrap(), ["public"]);
     assert_eq!(simple(&client, "SELECT current_database()").await.unwrap(), ["modellane"]);
     assert_eq!(simple(&client, "SHOW default_transaction_read_only").await.unwrap(), ["on"]);

@@ -23,10 +23,10 @@ impl Observed {
         });
         match same {
             Some(known) => {
-                self.marks = self.marks.wrapping_sub(hasher.hash_one(&*known));
+                self.marks = self.marks.wrapping_sub(hasher.hash_one(*known));
                 known.content = known.content.max(observation.content);
                 known.judged = known.judged.max(observation.judged);
-                self.marks = self.marks.wrapping_add(hasher.hash_one(&*known));
+                self.marks = self.marks.wrapping_add(hasher.hash_one(*known));
             }
             None => {
                 self.marks = self.marks.wrapping_add(hasher.hash_one(observation));

@@ -293,8 +293,7 @@ mod tests {
     #[test]
     fn totals_that_differ_are_a_difference() {
         let totals = |value: &str| vec![("events".to_owned(), Some(value.to_owned()))];
-        let mut found = Comparison::default();
-        found.totals = vec![(totals("1"), totals("1"))];
+        let mut found = Comparison { totals: vec![(totals("1"), totals("1"))], ..Comparison::default() };
         assert!(found.is_equal());
         found.fetches = Some(Fetches { both: 2, different: 1 });
         assert!(!found.is_equal());

@@ -189,9 +189,12 @@ mod tests {
         }
     }
 
+    /// Partition and offset of each record, by commit.
+    type Commits = Vec<Vec<(i32, i64)>>;
+
     /// Reads as a sink does that commits whenever it is told that there is no more, and notes what each commit
     /// has.
-    fn read(mut log: GatedLog<Ten>) -> Arc<Mutex<Vec<Vec<(i32, i64)>>>> {
+    fn read(mut log: GatedLog<Ten>) -> Arc<Mutex<Commits>> {
         let commits = Arc::new(Mutex::new(vec![Vec::new()]));
         let read = Arc::clone(&commits);
         tokio::spawn(async move {

@@ -1,10 +1,8 @@
 //! Another engine reads the table over and over while the sink commits, files are merged, checkpoints are
 //! written, and files and log entries are removed: it sees the same totals every time.
 
-mod bench;
-
-use bench::support::MemoryLog;
-use bench::{HOUR, Upkeep};
+use crate::bench::support::MemoryLog;
+use crate::bench::{HOUR, Upkeep};
 use modellane_runtime::Shutdown;
 use modellane_sink::SinkLogs;
 use serde_json::Value;

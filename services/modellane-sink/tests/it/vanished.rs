@@ -1,13 +1,13 @@
 //! Events that a vendor no longer has: what complete fetches do to the files.
 
-mod support;
-
+use crate::support::{
+    Bench, Entry, MemoryLog, Told, active_files, commits, presence, read, sums, time, truth,
+};
 use modellane_event::{EntryKind, FetchId, Label, ScopeClosed, UtcTime};
 use modellane_ledger::{PresenceCounters, check_commits, check_counters, check_entries, check_presence};
 use modellane_sink::{FETCHES_TABLE, LEDGER_TABLE, REJECTS_TABLE, SinkError, Stage, StageHook};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use support::{Bench, Entry, MemoryLog, Told, active_files, commits, presence, read, sums, time, truth};
 
 /// Events of one day, which is one scope.
 fn of_a_day(day: u32, count: u32) -> Vec<Told> {

@@ -1,10 +1,8 @@
 //! Exports, retention and audit.
 
-mod bench;
-
+use crate::bench::{DAY, HOUR, Upkeep, identities, rows, sum};
 use arrow::array::{ArrayRef, AsArray, Int8Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::TimestampMicrosecondType;
-use bench::{DAY, HOUR, Upkeep, identities, rows, sum};
 use modellane_event::{Date, UtcTime};
 use modellane_lake::TableCommit;
 use modellane_ledger::Invariant;
@@ -78,7 +76,7 @@ async fn each_entry_is_in_the_day_on_which_it_was_recorded_and_days_without_any_
     assert_eq!(days, [90, 60, 0, 0], "30 entries, then twice 30 and 30 that take them back");
     for file in upkeep.exported_files() {
         let named = file.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
-        for batch in bench::support::read(&file) {
+        for batch in crate::bench::support::read(&file) {
             let times =
                 batch.column_by_name("recorded_at").unwrap().as_primitive::<TimestampMicrosecondType>();
             let held = |time: &i64| format!("recorded_date={}", UtcTime(*time).date());

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-#[path = "../../../modellane-sink/tests/support/mod.rs"]
+#[path = "../../../../modellane-sink/tests/it/support/mod.rs"]
 pub(crate) mod support;
 
 use arrow::array::{AsArray, RecordBatch};

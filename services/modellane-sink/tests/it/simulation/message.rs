@@ -1,7 +1,7 @@
 //! Messages of the judged topic, and what they say without any ledger.
 
-use crate::dice::Dice;
-use crate::fetch::{Fetch, is_gone};
+use super::dice::Dice;
+use super::fetch::{Fetch, is_gone};
 use crate::support::Told;
 use modellane_event::{ContentHash, EventId};
 use modellane_ledger::JudgementVersion;

@@ -1,9 +1,7 @@
 //! Maintenance beside a sink: totals stay, nothing that anybody needs goes, a crash anywhere is harmless.
 
-mod bench;
-
-use bench::support::commits;
-use bench::{DAY, HOUR, Upkeep, rows};
+use crate::bench::support::commits;
+use crate::bench::{DAY, HOUR, Upkeep, rows};
 use modellane_lake::TableCommit;
 use modellane_ledger::CommitRecord;
 use modellane_maintenance::{COMMITS_TABLE, Job, MaintenanceError, Stage, StageHook};
@@ -76,9 +74,9 @@ async fn an_idle_sink_notices_that_its_files_were_replaced_and_removed() {
     let (mut handle, shutdown) = (sink.handle(), Shutdown::new());
     let logs = SinkLogs {
         judged: upkeep.log.clone(),
-        intents: bench::support::MemoryLog::new("test/intents", 1),
-        rejects: bench::support::MemoryLog::new("test/rejects", 1),
-        fetches: bench::support::MemoryLog::new("test/fetches", 1),
+        intents: crate::bench::support::MemoryLog::new("test/intents", 1),
+        rejects: crate::bench::support::MemoryLog::new("test/rejects", 1),
+        fetches: crate::bench::support::MemoryLog::new("test/fetches", 1),
     };
     let running = tokio::spawn(sink.run(logs, shutdown.clone()));
     for version in 2..=4 {
@@ -127,7 +125,7 @@ async fn a_crash_at_any_stage_leaves_totals_right_and_the_next_round_finishes() 
         upkeep.clock.advance(26 * HOUR);
         upkeep.clean_round().await;
         assert_eq!(upkeep.totals().await, Upkeep::truth(), "{stage:?}");
-        assert_eq!(bench::sum(&upkeep.exported()), Upkeep::truth(), "{stage:?}");
+        assert_eq!(crate::bench::sum(&upkeep.exported()), Upkeep::truth(), "{stage:?}");
     }
 }
 
@@ -185,15 +183,15 @@ async fn kept(upkeep: &Upkeep) -> Vec<Kept> {
     use arrow::array::{Array, AsArray};
     use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
     let root = upkeep.bench.table(COMMITS_TABLE);
-    let removed: Vec<String> = bench::support::actions(&root, "remove")
+    let removed: Vec<String> = crate::bench::support::actions(&root, "remove")
         .iter()
         .map(|remove| remove["path"].as_str().unwrap().to_owned())
         .collect();
-    let added = bench::support::actions(&root, "add");
+    let added = crate::bench::support::actions(&root, "add");
     let paths = added.iter().map(|add| add["path"].as_str().unwrap());
     let live = paths.filter(|path| path.contains(LEDGER_TABLE) && !removed.contains(&(*path).to_owned()));
     let mut kept = Vec::new();
-    for batch in live.flat_map(|path| bench::support::read(&root.join(path))) {
+    for batch in live.flat_map(|path| crate::bench::support::read(&root.join(path))) {
         let numbers = |name: &str| batch.column_by_name(name).unwrap().as_primitive::<Int64Type>().clone();
         let times = batch.column_by_name("recorded_at").unwrap().as_primitive::<TimestampMicrosecondType>();
         let ranges = batch.column_by_name("ranges").unwrap().as_list::<i32>();

@@ -1,9 +1,9 @@
 //! The oracle: what the tables hold against what the messages say.
 
-use crate::message::{Standing, truth};
-use crate::plan::{FETCHES, INTENTS, JUDGED, Plan, REJECTS};
+use super::message::{Standing, truth};
+use super::plan::{FETCHES, INTENTS, JUDGED, Plan, REJECTS};
+use super::world::{State, World};
 use crate::support::{Entry, commit_record, counters_of, entries_of, presence_of};
-use crate::world::{State, World};
 use arrow::array::AsArray;
 use modellane_event::EventId;
 use modellane_ledger::{

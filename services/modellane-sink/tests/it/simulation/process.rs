@@ -1,9 +1,9 @@
 //! Sinks as processes: polled by hand, so that they can be frozen and killed between any two operations.
 
-use crate::log::TopicReader;
-use crate::plan::{INTENTS, REJECTS};
-use crate::store::{self, Plant};
-use crate::world::World;
+use super::log::TopicReader;
+use super::plan::{INTENTS, REJECTS};
+use super::store::{self, Plant};
+use super::world::World;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::task::noop_waker_ref;

@@ -1,6 +1,6 @@
 //! Topics in memory, read as a consumer of a cluster reads them.
 
-use crate::world::{Pause, State, World};
+use super::world::{Pause, State, World};
 use modellane_runtime::Clock;
 use modellane_sink::{LogReader, LogRecord, PartitionBounds, SinkError};
 use std::collections::BTreeMap;

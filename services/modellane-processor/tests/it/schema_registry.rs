@@ -1,7 +1,6 @@
 //! Confluent's wire format on the topics, with a registry that learns a schema late.
 
-mod support;
-
+use crate::support::{Bench, usage};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -11,7 +10,6 @@ use modellane_kafka::{KafkaConfig, Publisher, SharedRegistry, Topic};
 use modellane_schema::{judged_codec, usage_codec, wire};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
-use support::{Bench, usage};
 
 /// Subject and schema; an id is the place in this list, from 1.
 type Schemas = Arc<Mutex<Vec<(String, String)>>>;

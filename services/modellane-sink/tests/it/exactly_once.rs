@@ -1,13 +1,11 @@
 //! The sink against a log in memory and a lake on disk: what readers of the files see.
 
-mod support;
-
+use crate::support::{Bench, Entry, MemoryLog, Told, active_files, commits, drain_sink, read, sums, truth};
 use modellane_event::{EntryKind, RejectReason, UtcTime};
 use modellane_ledger::{check_commits, check_counters, check_entries, check_verdicts};
 use modellane_sink::{IndexFate, IndexHook, LEDGER_TABLE, REJECTS_TABLE, SinkError, Stage, StageHook};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use support::{Bench, Entry, MemoryLog, Told, active_files, commits, drain_sink, read, sums, truth};
 
 fn fill(log: &MemoryLog, told: &[Told]) {
     for (index, told) in told.iter().enumerate() {

@@ -19,8 +19,6 @@ mod plan;
 mod process;
 mod run;
 mod store;
-#[path = "../support/mod.rs"]
-mod support;
 mod world;
 
 use run::{Outcome, run};

@@ -1,9 +1,9 @@
 //! What a seed makes of a run: which messages, in which topics, in which order, in which weather.
 
-use crate::dice::Dice;
-use crate::fetch::{Fetch, fetches};
-use crate::message::{Message, messages};
-use crate::world::{Partition, Weather, World};
+use super::dice::Dice;
+use super::fetch::{Fetch, fetches};
+use super::message::{Message, messages};
+use super::world::{Partition, Weather, World};
 use modellane_event::{Label, RejectEvent, RejectId, RejectReason, UtcTime};
 use modellane_schema::reject_codec;
 use modellane_sink::SinkConfig;

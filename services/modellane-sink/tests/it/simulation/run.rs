@@ -1,11 +1,11 @@
 //! One run: processes, trouble, calm, and the judgement of what is left.
 
-use crate::check;
-use crate::dice::Dice;
-use crate::plan::{FETCHES, INTENTS, JUDGED, Plan, REJECTS, TOPICS};
-use crate::process::{Process, Topics};
-use crate::store::Plant;
-use crate::world::World;
+use super::check;
+use super::dice::Dice;
+use super::plan::{FETCHES, INTENTS, JUDGED, Plan, REJECTS, TOPICS};
+use super::process::{Process, Topics};
+use super::store::Plant;
+use super::world::World;
 use modellane_lake::LakeError;
 use modellane_sink::{FETCHES_TABLE, INTENTS_TABLE, LEDGER_TABLE, REJECTS_TABLE, SinkError};
 
@@ -285,7 +285,7 @@ impl Run {
         let before = check::entries(&self.world).len();
         {
             let mut state = self.world.state();
-            let copy = |partition: &crate::world::Partition| crate::world::Partition {
+            let copy = |partition: &super::world::Partition| super::world::Partition {
                 messages: partition.messages.clone(),
                 ..Default::default()
             };

@@ -1,6 +1,6 @@
 //! Tables in memory, on a store that fails as the dice say.
 
-use crate::world::{Entry, Late, Pause, State, World, unreachable};
+use super::world::{Entry, Late, Pause, State, World, unreachable};
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use futures::FutureExt;

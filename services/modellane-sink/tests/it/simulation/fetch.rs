@@ -1,7 +1,7 @@
 //! Complete fetches, and which events they say are gone, without any ledger.
 
-use crate::dice::Dice;
-use crate::message::{BASE, Message};
+use super::dice::Dice;
+use super::message::{BASE, Message};
 use crate::support::Told;
 use modellane_event::{EventId, FetchId, Label, ScopeClosed, UtcTime};
 use modellane_schema::fetch_codec;

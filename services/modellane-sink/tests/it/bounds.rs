@@ -1,13 +1,11 @@
 //! What a sink does not do: go past a message that another version can read, and hold more than it was given.
 
-mod support;
-
+use crate::support::{Bench, MemoryLog, Told, active_files, sums, truth};
 use modellane_runtime::{Metrics, Readiness, Shutdown};
 use modellane_sink::{LogReader, LogRecord, PartitionBounds, REJECTS_TABLE, SinkError, SinkLogs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use support::{Bench, MemoryLog, Told, active_files, sums, truth};
 
 /// A message that a later version wrote, as far as this one can tell.
 fn from_the_future() -> Vec<u8> {

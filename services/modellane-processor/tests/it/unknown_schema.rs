@@ -1,13 +1,11 @@
 //! Messages that this version cannot read, on the embedded broker: those that another version can read wait
 //! for it, those that nobody can read are rejected, and everything else goes on.
 
-mod support;
-
+use crate::support::Bench;
 use modellane_event::{EventId, RejectEvent};
 use modellane_kafka::Topic;
 use modellane_schema::{judged_codec, reject_codec, usage_codec};
 use std::collections::BTreeSet;
-use support::Bench;
 
 /// A message that a later version wrote, as far as this one can tell.
 fn from_the_future() -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! What all processes of a run share: time, topics, tables, and the dice that decide what fails.
 
-use crate::dice::Dice;
+use super::dice::Dice;
 use arrow::array::RecordBatch;
 use modellane_event::UtcTime;
 use modellane_lake::{DataFile, LakeError};
@@ -158,7 +158,7 @@ impl World {
     pub(crate) fn new(dice: Dice, verbose: bool) -> Self {
         let created =
             || Entry { id: None, files: Vec::new(), positions: Vec::new(), info: BTreeMap::new(), writer: 0 };
-        let tables = crate::store::TABLES.map(|table| (table, vec![created()]));
+        let tables = super::store::TABLES.map(|table| (table, vec![created()]));
         Self(Arc::new(Mutex::new(State {
             dice,
             weather: Weather::default(),

@@ -18,11 +18,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// The messages of one partition by offset; none where a message left nothing to read.
+type Partition = Vec<Option<Vec<u8>>>;
+
 /// One topic in memory. Clones share their messages.
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryLog {
     stream: String,
-    partitions: Arc<Mutex<Vec<Vec<Option<Vec<u8>>>>>>,
+    partitions: Arc<Mutex<Vec<Partition>>>,
     /// Offsets below are gone, as after retention.
     low: i64,
     /// What is assigned, by partition.
