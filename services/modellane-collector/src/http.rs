@@ -26,7 +26,8 @@ use crate::sniff::wrong_source;
 use auth::{Denied, Keys, Permit, Wish};
 use axum::Router;
 use axum::extract::connect_info::ConnectInfo;
-use axum::extract::{Path, Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -36,13 +37,21 @@ use body::{Refusal, carries_records, decompress, encoding, media_type, read_body
 use budget::Budget;
 pub use budget::Held;
 use bytes::Bytes;
-use modellane_event::{IntentOrigin, LakeKey};
+use modellane_event::{IntentOrigin, LakeKey, UtcTime};
 use modellane_runtime::{Clock, MetricName, Metrics};
 use reply::{failure, summary, unavailable};
+use serde::Deserialize;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What a query is told that is not understood.
+const OBSERVED_AT: &str = "the query may say observed_at, the time at which the payload was fetched: RFC 3339, \
+                           not in the future, as in ?observed_at=2026-11-01T06:00:00Z";
+
+/// What a request is told that brings nothing.
+const NO_BODY: &str = "the request has no body";
 
 /// Everything that the endpoints need.
 pub struct Collector {
@@ -114,9 +123,18 @@ async fn guard_admin(State(collector): State<Arc<Collector>>, request: Request, 
     }
 }
 
+/// What a request says of its payload beside it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Delivery {
+    /// When the payload was fetched, if it does not say so itself; else it is as old as the request.
+    observed_at: Option<String>,
+}
+
 async fn records(
     State(collector): State<Arc<Collector>>,
     Path(source): Path<String>,
+    delivery: Result<Query<Delivery>, QueryRejection>,
     request: Request,
 ) -> Response {
     if let Err(denied) = collector.permit(&request, Wish::Source(&source)) {
@@ -131,8 +149,12 @@ async fn records(
     if !carries_records(&media_type(request.headers())) {
         return failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send JSON, NDJSON or CSV");
     }
-    let taken = collector.take(connector.spec().name, request, Reader::Connector(connector)).await;
-    match taken {
+    let Some(observed_at) = collector.observed_at(delivery) else {
+        return failure(StatusCode::BAD_REQUEST, OBSERVED_AT);
+    };
+    let delivered =
+        Delivered { source: connector.spec().name, observed_at, reader: Reader::Connector(connector) };
+    match collector.take(delivered, request).await {
         Ok(taken) => summary(&taken),
         Err(response) => response,
     }
@@ -165,8 +187,9 @@ async fn intents(State(collector): State<Arc<Collector>>, request: Request) -> R
     }
     let mut counts = Counts { accepted: declared.intents.len() as u64, ..Counts::default() };
     declared.rejected.iter().for_each(|rejected| counts.reject(rejected.rejection.reason));
-    let unusable = body.trim_ascii().is_empty() || counts.all_rejected();
-    let taken = Taken { counts, rejections: declared.rejected, looks_like: None, hint: None, unusable };
+    let empty = body.trim_ascii().is_empty();
+    let (hint, unusable) = (empty.then_some(NO_BODY), empty || counts.all_rejected());
+    let taken = Taken { counts, rejections: declared.rejected, looks_like: None, hint, unusable };
     match collector.publish("intents", &batch).await {
         Ok(()) => {
             collector.count("intents", &taken.counts);
@@ -182,6 +205,15 @@ enum Reader {
     Connector(&'static dyn Connector),
     /// One of the encodings of telemetry.
     Telemetry(fn(&Payload<'_>, &mut dyn Records) -> Received),
+}
+
+/// A payload as far as it is known before it is read.
+#[derive(Clone, Copy)]
+struct Delivered {
+    source: &'static str,
+    /// When it was fetched, unless it says so itself.
+    observed_at: UtcTime,
+    reader: Reader,
 }
 
 /// A payload on its way out.
@@ -210,16 +242,20 @@ impl Collector {
         self.keys.permit(&self.key, request.headers(), peer, wish)
     }
 
+    /// When a payload was fetched, by its request; `None` if that cannot be read or has not come yet.
+    fn observed_at(&self, delivery: Result<Query<Delivery>, QueryRejection>) -> Option<UtcTime> {
+        let now = self.clock.now();
+        let Query(Delivery { observed_at }) = delivery.ok()?;
+        let stated = observed_at.map(|text| UtcTime::parse(&text)).transpose().ok()?;
+        stated.map_or(Some(now), |stated| (stated <= now).then_some(stated))
+    }
+
     /// Takes in one payload, whatever reads it, and publishes what came of it.
-    async fn take(
-        self: &Arc<Self>,
-        source: &'static str,
-        request: Request,
-        reader: Reader,
-    ) -> Result<Taken, Response> {
+    async fn take(self: &Arc<Self>, delivered: Delivered, request: Request) -> Result<Taken, Response> {
+        let source = delivered.source;
         let (body, _in_flight) = self.receive(request).await?;
         let collector = Arc::clone(self);
-        let work = tokio::task::spawn_blocking(move || collector.work(source, &body, reader));
+        let work = tokio::task::spawn_blocking(move || collector.work(delivered, &body));
         let done = work.await.map_err(|_| CollectorError::Stopped).flatten();
         let Worked { batch, closes, taken } = done.map_err(|error| reply::fault(&error))?;
         self.publish(source, &batch).await?;
@@ -252,9 +288,9 @@ impl Collector {
     }
 
     /// Reads, seals and encodes a payload.
-    fn work(&self, source: &'static str, body: &[u8], reader: Reader) -> Result<Worked, CollectorError> {
-        let now = self.clock.now();
-        let payload = Payload { bytes: body, observed_at: now, key: &self.key };
+    fn work(&self, delivered: Delivered, body: &[u8]) -> Result<Worked, CollectorError> {
+        let Delivered { source, observed_at, reader } = delivered;
+        let payload = Payload { bytes: body, observed_at, key: &self.key };
         let mut intake = Intake::new(&self.key, source);
         let (mut encoding, mut closes) = (Encoding::default(), Batch::default());
         let (mut hint, mut undecodable) = (None, None);
@@ -270,7 +306,7 @@ impl Collector {
                 intake.survey(connector, &payload);
                 intake.read(connector, &payload, &mut encoding);
                 if intake.fetch_has_ended() {
-                    let origin = Origin { connector, key: &self.key, observed_at: now };
+                    let origin = Origin { connector, key: &self.key, observed_at };
                     intake.take_fetch().close(statement, &origin, &mut closes)?;
                 }
             }
@@ -285,6 +321,10 @@ impl Collector {
             }
         }
         let mut counts = intake.finish(&mut encoding);
+        let empty = body.trim_ascii().is_empty();
+        if empty {
+            hint = Some(NO_BODY);
+        }
         let looks_like = wrong_source(source, body, &counts);
         if let Some((_, rejection)) = looks_like {
             counts = Counts::default();
@@ -292,10 +332,10 @@ impl Collector {
             encoding.rejections = vec![rejection];
         }
         let rejections = encoding.rejections.clone();
-        let origin = RejectOrigin { source, batch_id: self.batch_id(body), recorded_at: now };
+        let origin = RejectOrigin { source, batch_id: self.batch_id(body), recorded_at: self.clock.now() };
         let batch = encoding.seal(&self.key, &origin)?;
         let looks_like = looks_like.map(|(source, _)| source);
-        let unusable = undecodable.unwrap_or_else(|| body.trim_ascii().is_empty() || counts.all_rejected());
+        let unusable = undecodable.unwrap_or_else(|| empty || counts.all_rejected());
         Ok(Worked { batch, closes, taken: Taken { counts, rejections, looks_like, hint, unusable } })
     }
 

@@ -18,6 +18,10 @@ use modellane_event::{ContentHash, EventId, Label, LakeKey, RejectReason, UsageE
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+/// Days that a record may lie ahead of its observation. Clocks and calendars of vendors differ by a day; a date
+/// that is a year ahead is a mistake, and would be told as how far the data reaches.
+const MAX_DAYS_AHEAD: i32 = 366;
+
 /// A rejection and the place of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexedRejection {
@@ -422,7 +426,10 @@ struct Sealing<'s, 'a> {
 }
 
 impl Records for Sealing<'_, '_> {
-    fn accept(&mut self, _index: u64, draft: Draft) {
+    fn accept(&mut self, index: u64, draft: Draft) {
+        if draft.event_date.0 > self.observed_at.date().0.saturating_add(MAX_DAYS_AHEAD) {
+            return self.reject(index, Rejection::new(RejectReason::BadTime));
+        }
         self.intake.seal(draft, self.observed_at, self.outlet);
     }
     fn reject(&mut self, index: u64, rejection: Rejection) {

@@ -23,7 +23,7 @@ closed_enum! {
         BadNumber = "bad_number",
         /// A count or amount is negative where none can be.
         NegativeNumber = "negative_number",
-        /// A time cannot be read.
+        /// A time cannot be read, or lies more than a year ahead.
         BadTime = "bad_time",
         /// A currency code cannot be read.
         BadCurrency = "bad_currency",

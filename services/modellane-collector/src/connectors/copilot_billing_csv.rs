@@ -48,6 +48,10 @@ impl Connector for CopilotBillingCsv {
         if matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
             return records.reject(0, Rejection::new(RejectReason::WrongSource));
         }
+        // As a spreadsheet saves "Unicode text".
+        if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+            return records.reject(0, Rejection::new(RejectReason::InvalidUtf8));
+        }
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
         let mut row = csv::ByteRecord::new();
         let columns = match reader.read_byte_record(&mut row) {
@@ -116,6 +120,10 @@ macro_rules! columns {
         impl Columns {
             /// Finds the columns by name, whatever their order and letter case.
             fn of(header: &csv::ByteRecord) -> Result<Self, Rejection> {
+                // A spreadsheet writes the separator of its country.
+                if header.len() == 1 && header[0].iter().any(|byte| matches!(byte, b';' | b'\t')) {
+                    return Err(Rejection::at(RejectReason::Malformed, "separator"));
+                }
                 let find = |name: &str| {
                     header.iter().position(|cell| cell.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
                 };

@@ -1,6 +1,6 @@
 //! OTLP over HTTP: protobuf and JSON, with the replies that the protocol asks for.
 
-use super::{Collector, Reader, Taken, Wish, reply, wants_protobuf};
+use super::{Collector, Delivered, Reader, Taken, Wish, reply, wants_protobuf};
 use crate::connectors::otlp::{Signal, read_json, read_protobuf};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -43,7 +43,9 @@ async fn take(collector: Arc<Collector>, request: Request, signal: Signal) -> Re
             Err(response) => response,
         };
     }
-    match collector.take(SOURCE, request, reader(signal, protobuf)).await {
+    let observed_at = collector.clock.now();
+    let delivered = Delivered { source: SOURCE, observed_at, reader: reader(signal, protobuf) };
+    match collector.take(delivered, request).await {
         Ok(taken) => answer(protobuf, signal, &taken),
         Err(response) => response,
     }

@@ -53,6 +53,16 @@ fn a_vendors_clock_does_not_run_ahead_of_the_fetch() {
 }
 
 #[test]
+fn a_record_of_the_next_century_is_rejected_and_one_of_tomorrow_is_not() {
+    let rows = rows(&[("r1", "1"), ("r2", "2")]).replacen("2026-11-09", "2126-11-09", 1);
+    let sealed = spend_logs(&rows.replacen("2026-11-09", "2026-11-11", 1));
+    let reasons: Vec<_> =
+        sealed.rejected.iter().map(|rejected| (rejected.index, rejected.rejection)).collect();
+    assert_eq!(reasons, [(0, Rejection::new(RejectReason::BadTime))]);
+    assert_eq!(sealed.events.len(), 1);
+}
+
+#[test]
 fn accepted_rejected_and_skipped_are_the_records() {
     let text = format!("{}oops\n{}", rows(&[("r1", "1"), ("r2", "-2")]), rows(&[("r1", "1")]));
     let sealed = spend_logs(&text);

@@ -134,6 +134,17 @@ fn a_report_without_a_needed_column_names_it() {
 }
 
 #[test]
+fn what_a_spreadsheet_saved_is_rejected_for_what_is_wrong_with_it() {
+    for separator in [";", "\t"] {
+        let saved = read(&SHORT.replace(',', separator));
+        assert_eq!(saved.rejected, [(0, Rejection::at(RejectReason::Malformed, "separator"))]);
+    }
+    let utf16: Vec<u8> = [0xFF, 0xFE].into_iter().chain(SHORT.bytes().flat_map(|byte| [byte, 0])).collect();
+    let saved = Collected::read(&CopilotBillingCsv, &utf16);
+    assert_eq!(saved.rejected, [(0, Rejection::new(RejectReason::InvalidUtf8))]);
+}
+
+#[test]
 fn refunds_are_amounts_below_zero_and_quantities_are_not() {
     let refund = row("2026-11-09,ana,copilot,copilot_ai_credit,GPT-5 mini,0,ai-credits,-0.5,-0.25,acme");
     let cost = &refund.drafts()[0].facts.cost;

@@ -25,3 +25,36 @@ async fn a_payload_that_says_its_period_closes_it() {
     assert_eq!(found, [("github_copilot.billing_csv", 6, false)], "pages may be of one user");
     assert_eq!(fetches[0].observed_at, UtcTime::parse("2026-11-10T00:00:00Z").unwrap());
 }
+
+#[tokio::test]
+async fn a_request_may_say_when_its_payload_was_fetched() {
+    let server = open();
+    let send = async |query: &str| server.send(&format!("{SPEND}{query}"), &[], ROW).await;
+    assert_eq!(send("?observed_at=2026-11-09T18:00:00Z").await.status, StatusCode::OK);
+    assert_eq!(send("").await.status, StatusCode::OK);
+    let observed: Vec<_> =
+        server.recorder.events().iter().map(|event| event.observed_at.to_string()).collect();
+    assert_eq!(observed, ["2026-11-09T18:00:00Z", "2026-11-10T00:00:00Z"]);
+    for query in [
+        "?observed_at=2026-11-11T00:00:00Z",
+        "?observed_at=CANARY-PROMPT",
+        "?observed_at=",
+        "?observedat=CANARY-PROMPT",
+    ] {
+        let reply = send(query).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{query}");
+        let error = reply.json()["error"].as_str().unwrap().to_owned();
+        assert!(error.contains("observed_at") && !error.contains("CANARY"), "{error}");
+    }
+    assert_eq!(server.recorder.events().len(), 2);
+}
+
+#[tokio::test]
+async fn a_request_without_a_body_is_told_so() {
+    let server = open();
+    for path in [SPEND, "/v1/intents"] {
+        let reply = server.send(path, &[], "").await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+        assert_eq!(reply.json()["hint"], "the request has no body", "{path}");
+    }
+}
