@@ -12,7 +12,8 @@
 -- team, tool, model_class, grain   as in usage
 -- weight           'rows', 'requests' or 'list_cost': what the amounts count
 -- currency         of the amounts under 'list_cost'; null under the other weights
--- followed, drifted, unknown, unmatched, out_of_scope   amounts per verdict; null if no row has the verdict
+-- followed, drifted, unknown, unmatched, out_of_scope   amounts per verdict, 0 if no row has it; null if no row of
+--                  the cell states the weight
 -- in_scope         T: the amount over the first four
 -- rate, lower, expected, upper   as above
 -- expected_low, expected_high    90 % interval of expected: 1.645 standard errors. The rows of one session
@@ -76,6 +77,7 @@ cells AS (
         SUM(unmatched) AS unmatched,
         SUM(out_of_scope) AS out_of_scope,
         SUM(in_scope) AS in_scope,
+        COALESCE(SUM(in_scope), SUM(out_of_scope)) IS NOT NULL AS weighed,
         -- The divisor and dividends leave the decimals here, after every sum was taken exactly.
         CAST(NULLIF(SUM(in_scope), 0) AS DOUBLE) AS t,
         CAST(NULLIF(COALESCE(SUM(followed), 0) + COALESCE(SUM(drifted), 0), 0) AS DOUBLE) AS decided,
@@ -99,7 +101,12 @@ ratios AS (
 )
 SELECT
     week, team, tool, model_class, grain, weight, currency,
-    followed, drifted, unknown, unmatched, out_of_scope, in_scope,
+    CASE WHEN weighed THEN COALESCE(followed, CAST(0 AS DECIMAL(38, 9))) END AS followed,
+    CASE WHEN weighed THEN COALESCE(drifted, CAST(0 AS DECIMAL(38, 9))) END AS drifted,
+    CASE WHEN weighed THEN COALESCE(unknown, CAST(0 AS DECIMAL(38, 9))) END AS unknown,
+    CASE WHEN weighed THEN COALESCE(unmatched, CAST(0 AS DECIMAL(38, 9))) END AS unmatched,
+    CASE WHEN weighed THEN COALESCE(out_of_scope, CAST(0 AS DECIMAL(38, 9))) END AS out_of_scope,
+    CASE WHEN weighed THEN COALESCE(in_scope, CAST(0 AS DECIMAL(38, 9))) END AS in_scope,
     -- The clamps only take back the last digit that a division may have lost.
     CAST(CASE WHEN t IS NOT NULL AND decided IS NOT NULL
               THEN GREATEST(lower_ratio, LEAST(upper_ratio, ROUND(f / decided, 6))) END AS DECIMAL(7, 6)) AS rate,

@@ -2,6 +2,7 @@
 //! found out.
 
 use anyhow::{Context, Result, ensure};
+use modellane_tests::clients::tests_dir;
 use modellane_tests::instance::{Ended, binary, command_on_free_ports, run_within, skip};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -21,8 +22,19 @@ fn row(day: &str, person: &str, credits: u32) -> String {
     )
 }
 
-fn demo_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").join("deploy/demo")
+/// The first days of the sample organisation, restated files among them: every replay takes a commit as long
+/// again as it took.
+fn first_days(to: &Path) -> Result<()> {
+    copy(&tests_dir().parent().context("a parent")?.join("deploy/demo"), to)?;
+    for source in std::fs::read_dir(to.join("exports"))? {
+        for file in std::fs::read_dir(source?.path())? {
+            let file = file?;
+            if file.file_name().to_string_lossy().as_ref() > "2026-10-19" {
+                std::fs::remove_file(file.path())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 struct Demo {
@@ -41,7 +53,8 @@ impl Demo {
         command.args(["demo", "--once", "--format", "json"]);
         // Several commits, so that there is a history to keep.
         command.env("MODELLANE__SINK__MAX_ROWS", "300");
-        command.arg("--org").arg(demo_folder()).arg("--data-dir").arg(demo.data());
+        first_days(&demo.organisation())?;
+        command.arg("--org").arg(demo.organisation()).arg("--data-dir").arg(demo.data());
         let ended = run_within(&mut command, PATIENCE)?;
         ensure!(ended.code == Some(0), "demo: {}", ended.stderr);
         Ok(Some(demo))
@@ -64,6 +77,10 @@ impl Demo {
             ensure!(ended.code == Some(0), "import: {}", ended.stderr);
         }
         Ok(Some(demo))
+    }
+
+    fn organisation(&self) -> PathBuf {
+        self.dir.path().join("organisation")
     }
 
     fn data(&self) -> PathBuf {
@@ -148,7 +165,7 @@ fn a_rebuilt_ledger_says_the_same_and_a_damaged_one_does_not() -> Result<()> {
     ensure!(history(&rebuilt)? == after);
 
     // From exported files: the same current state.
-    let folder = demo_folder();
+    let folder = demo.organisation();
     let folder = folder.to_str().context("a path of text")?;
     let ended = demo.replay(&data, &demo.to("from-exports"), &["--from-exports", folder])?;
     ensure!(ended.code == Some(0), "from exports: {}{}", ended.stdout, ended.stderr);

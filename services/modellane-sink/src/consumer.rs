@@ -1,5 +1,6 @@
 //! Reading one topic into one table, from the offsets in the table.
 
+use crate::cadence::{Cadence, has_passed};
 use crate::log::topic_of;
 use crate::progress::ProgressSender;
 use crate::writer::{Taken, Writer};
@@ -36,14 +37,7 @@ struct Cursor {
     next: BTreeMap<i32, i64>,
     /// Bytes of messages that wait for a commit.
     bytes: usize,
-    /// When the log was read last: what comes next came to the log after that.
-    read_at: UtcTime,
-    /// Whether the last read took all that there was.
-    caught_up: bool,
-    /// Since when the oldest record that waits has been in the log, at the longest.
-    waiting_since: Option<UtcTime>,
-    /// Begin and end of the last commit.
-    last_commit: Option<(UtcTime, UtcTime)>,
+    cadence: Cadence,
     /// When the partitions were listed last.
     looked_at: UtcTime,
 }
@@ -93,11 +87,12 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
                 let began = self.clock.now();
                 let report = self.writer.commit().await?;
                 self.note(&report);
-                cursor.waiting_since = None;
                 cursor.bytes = 0;
-                cursor.last_commit = Some((began, self.clock.now()));
+                cursor.cadence.has_committed(began, self.clock.now());
                 self.adopt_new_partitions(&mut cursor).await?;
-            } else if self.writer.pending().messages == 0 && self.has_passed(cursor.looked_at, LOOK_MS) {
+            } else if self.writer.pending().messages == 0
+                && has_passed(cursor.looked_at, self.clock.now(), LOOK_MS)
+            {
                 self.adopt_new_partitions(&mut cursor).await?;
             }
             if stopping {
@@ -117,16 +112,7 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         self.reader.assign(&starts).await?;
         self.progress.positions(&stream, &starts);
         let now = self.clock.now();
-        Ok(Cursor {
-            stream,
-            next,
-            bytes: 0,
-            read_at: now,
-            caught_up: false,
-            waiting_since: None,
-            last_commit: None,
-            looked_at: now,
-        })
+        Ok(Cursor { stream, next, bytes: 0, cadence: Cadence::start(now), looked_at: now })
     }
 
     async fn start_of(&mut self, stream: &str, bounds: PartitionBounds) -> Result<i64, SinkError> {
@@ -198,13 +184,12 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
             () = self.shutdown.triggered() => return Ok(0),
             records = self.reader.poll(most, POLL_WAIT) => records?,
         };
-        cursor.caught_up = records.len() < most;
-        let came_after = std::mem::replace(&mut cursor.read_at, self.clock.now());
+        let came_after = cursor.cadence.has_read(self.clock.now(), records.len() < most);
         let records = self.admit(cursor, records).await?;
         let count = records.len();
         let taken = cursor.advance(records);
         if !taken.records.is_empty() {
-            cursor.waiting_since.get_or_insert(came_after);
+            cursor.cadence.waits(came_after);
             self.writer.take(taken).await?;
         }
         Ok(count)
@@ -215,21 +200,8 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         if self.is_full(cursor) || (drained && self.progress.somebody_waits()) {
             return true;
         }
-        let passed =
-            |since: Option<UtcTime>, millis| since.is_none_or(|since| self.has_passed(since, millis));
-        // From begin to begin, so that the time of a commit is not added to everybody's wait. But what waits in
-        // the log is read first, or commits that take longer than their interval would hold few records each.
-        let spaced_from =
-            cursor.last_commit.map(|(began, ended)| if cursor.caught_up { began } else { ended });
-        passed(cursor.waiting_since, self.config.commit_interval_ms)
-            && passed(spaced_from, self.config.spacing_ms(pending.days))
-    }
-
-    /// A clock that was set back must not hold anything up.
-    fn has_passed(&self, since: UtcTime, millis: u64) -> bool {
-        let now = self.clock.now();
-        let passed = u64::try_from(now.micros() - since.micros());
-        now < since || passed.is_ok_and(|passed| passed / 1_000 >= millis)
+        let spacing = self.config.spacing_ms(pending.days);
+        cursor.cadence.is_due(self.clock.now(), self.config.commit_interval_ms, spacing)
     }
 
     /// A topic may have got partitions since they were listed. Nothing may wait for a commit, as all is read
@@ -240,8 +212,8 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         if bounds.iter().all(|bounds| cursor.next.contains_key(&bounds.partition)) {
             return Ok(());
         }
-        let last_commit = cursor.last_commit;
-        *cursor = Cursor { last_commit, ..self.start().await? };
+        let cadence = cursor.cadence.restarted(self.clock.now());
+        *cursor = Cursor { cadence, ..self.start().await? };
         Ok(())
     }
 

@@ -17,6 +17,7 @@
 
 mod append;
 mod arrivals;
+mod cadence;
 mod columns;
 mod config;
 mod consumer;

@@ -45,15 +45,15 @@ pub(crate) enum Command {
     /// Everything in one process on this machine: loads an organisation folder, prints the reports, serves.
     Demo(Demo),
     /// All services in one process, with the given configuration.
-    All,
+    All(Service),
     /// Receives vendor exports, OTLP and intents over HTTP.
-    Collector,
+    Collector(Service),
     /// Judges usage events against context.
-    Processor,
+    Processor(Service),
     /// Writes the ledger.
-    Sink,
+    Sink(Service),
     /// Answers SQL and reports.
-    Query,
+    Query(Service),
     /// Keeps the lake up: commits, checkpoints, exports, compaction, vacuum, audit.
     Maintenance(Maintenance),
     /// Takes exported files in, into the running instance when there is one.
@@ -96,6 +96,13 @@ pub(crate) struct Demo {
     /// How the reports are printed.
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub(crate) format: TableFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Service {
+    /// Keep broker, lake and keys there, where they are local, instead of in the configured `data.dir`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

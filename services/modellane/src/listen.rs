@@ -2,6 +2,7 @@
 
 use crate::admin;
 use crate::context::ContextIntake;
+use crate::ready::busy;
 use crate::stack::Base;
 use anyhow::{Context, Result};
 use axum::http::StatusCode;
@@ -104,9 +105,7 @@ async fn serve(
     shutdown: &Shutdown,
     tasks: &mut JoinSet<std::io::Result<()>>,
 ) -> Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}: set {key} to another address, or stop what listens there")
-    })?;
+    let listener = TcpListener::bind(address).await.with_context(|| busy(key, address))?;
     let bound = listener.local_addr()?;
     let shutdown = shutdown.clone();
     let routes = routes.fallback(|| async { lost(StatusCode::NOT_FOUND) });

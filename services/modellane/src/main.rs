@@ -26,7 +26,7 @@ mod sources;
 mod stack;
 mod teams;
 
-use crate::cli::{Cli, Command, ConfigCommand, LogStyle, Policy, Rejects};
+use crate::cli::{Cli, Command, ConfigCommand, LogStyle, Policy, Rejects, Service};
 use crate::config::AppConfig;
 use crate::ready::ready;
 use crate::stack::{Base, Roles, Stack};
@@ -75,9 +75,11 @@ fn main() -> ExitCode {
 /// Commands that talk to a person log warnings only; services say what they do, and libraries what is wrong.
 fn default_filter(command: &Command) -> &'static str {
     match command {
-        Command::All | Command::Collector | Command::Processor | Command::Sink | Command::Query => {
-            "warn,modellane=info"
-        }
+        Command::All(_)
+        | Command::Collector(_)
+        | Command::Processor(_)
+        | Command::Sink(_)
+        | Command::Query(_) => "warn,modellane=info",
         Command::Maintenance(args) if !args.once => "warn,modellane=info",
         _ => "warn",
     }
@@ -99,17 +101,22 @@ fn chain(error: &anyhow::Error) -> String {
 
 async fn run(cli: Cli) -> Result<ExitCode> {
     let config = || load_config::<AppConfig>(cli.config.as_deref());
+    let service_config = |args: Service| {
+        let mut config = config()?;
+        config.data.dir = args.data_dir.unwrap_or(config.data.dir);
+        Ok::<_, anyhow::Error>(config)
+    };
     match cli.command {
         Command::Demo(args) => demo::run(config()?, args).await?,
-        Command::All => {
-            let config = config()?;
+        Command::All(args) => {
+            let config = service_config(args)?;
             ready(&config, Roles::ALL)?;
             serve(Base::own(config).await?, Roles::ALL).await?;
         }
-        Command::Collector => service(config()?, |roles| roles.collector = true).await?,
-        Command::Processor => service(config()?, |roles| roles.processor = true).await?,
-        Command::Sink => service(config()?, |roles| roles.sink = true).await?,
-        Command::Query => service(config()?, |roles| roles.query = true).await?,
+        Command::Collector(args) => service(service_config(args)?, |roles| roles.collector = true).await?,
+        Command::Processor(args) => service(service_config(args)?, |roles| roles.processor = true).await?,
+        Command::Sink(args) => service(service_config(args)?, |roles| roles.sink = true).await?,
+        Command::Query(args) => service(service_config(args)?, |roles| roles.query = true).await?,
         Command::Maintenance(args) => return maintenance::run(config()?, args).await,
         Command::Import(args) => {
             let strict = args.strict;

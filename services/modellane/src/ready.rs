@@ -36,9 +36,16 @@ fn ports(config: &AppConfig, roles: Roles) -> Vec<(&'static str, SocketAddr)> {
 /// Takes the port and gives it back. Another process may come in between; then the start fails later, with
 /// the same words.
 fn free(key: &str, address: SocketAddr) -> Result<()> {
-    TcpListener::bind(address).map(drop).with_context(|| {
-        format!("cannot listen on {address}: set {key} to another address, or stop what listens there")
-    })
+    TcpListener::bind(address).map(drop).with_context(|| busy(key, address))
+}
+
+/// What to do about an address that cannot be listened on.
+pub(crate) fn busy(key: &str, address: SocketAddr) -> String {
+    let variable = key.to_uppercase().replace('.', "__");
+    format!(
+        "cannot listen on {address}: stop what listens there, or set {key} in the configuration, or \
+         MODELLANE__{variable} in the environment, to another address"
+    )
 }
 
 #[cfg(test)]
@@ -53,7 +60,8 @@ mod tests {
         config.query.pg_listen.set_port(0);
         let roles = Roles { query: true, ..Roles::NONE };
         let message = ready(&config, roles).unwrap_err().to_string();
-        assert!(message.contains("query.http_listen"), "{message}");
+        let settings = ["query.http_listen", "MODELLANE__QUERY__HTTP_LISTEN"];
+        assert!(settings.iter().all(|name| message.contains(name)), "{message}");
         assert!(ready(&config, Roles::NONE).is_ok());
     }
 }

@@ -14,20 +14,22 @@ use serde_json::{Value, json};
 const QUESTION: &str =
     "SELECT SUM(entry_sign) AS events, SUM(usage_sign * input_tokens) AS tokens FROM usage_ledger";
 const PAUSE: Duration = Duration::from_millis(60);
+/// A busy machine is slow to answer, which is no harm.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running reader.
 pub struct Reader {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<(Vec<Value>, usize)>,
+    thread: JoinHandle<(Vec<Value>, Vec<String>)>,
 }
 
 /// What came of the questions.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Heard {
     /// Answers.
     pub answers: usize,
-    /// Questions without an answer, once there had been one.
-    pub unanswered: usize,
+    /// Why questions had no answer, once there had been one.
+    pub unanswered: Vec<String>,
 }
 
 impl Reader {
@@ -36,12 +38,13 @@ impl Reader {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, url) = (Arc::clone(&stop), format!("http://{http}/v1/sql"));
         let thread = std::thread::spawn(move || {
-            let (mut seen, mut unanswered) = (Vec::new(), 0);
+            let (mut seen, mut unanswered) = (Vec::new(), Vec::new());
             while !stopped.load(Ordering::SeqCst) {
                 match sums(&url) {
                     Ok(sums) => seen.push(sums),
-                    // A service that starts, or was just killed, does not answer.
-                    Err(_) => unanswered += usize::from(!seen.is_empty()),
+                    Err(error) if !seen.is_empty() => unanswered.push(format!("{error:#}")),
+                    // A service that starts does not answer.
+                    Err(_) => {}
                 }
                 std::thread::sleep(PAUSE);
             }
@@ -77,7 +80,7 @@ fn sums(url: &str) -> Result<Value> {
 fn ask(url: &str, question: &str) -> Result<(u64, Vec<Value>)> {
     let mut answer = ureq::post(url)
         .config()
-        .timeout_global(Some(Duration::from_secs(10)))
+        .timeout_global(Some(PATIENCE))
         .build()
         .header("content-type", "text/plain")
         .send(question)?;

@@ -26,6 +26,15 @@ pub(crate) struct DateAudit {
     pub(crate) violations: Violations,
 }
 
+impl DateAudit {
+    /// A file of the date cannot be read, so neither can its sums.
+    pub(super) fn unreadable(date: &str) -> Self {
+        let mut audit = Self::default();
+        audit.violations.add(Invariant::I5, format!("entries of {date} cannot be read"));
+        audit
+    }
+}
+
 /// An entry and a hash of its amounts.
 struct Entry {
     view: EntryView,

@@ -152,7 +152,12 @@ async fn dates(
         let known = before.remove(&partition).filter(|(known, _)| *known == paths);
         let audit = match known {
             Some((_, audit)) => audit,
-            None => entries::audit(ledger, &files).await?,
+            None => match entries::audit(ledger, &files).await {
+                Err(error) if error.is_retryable() => return Err(error),
+                // What is lost or damaged is a finding, and no reason to leave the other dates unread.
+                Err(_) => DateAudit::unreadable(&partition),
+                Ok(audit) => audit,
+            },
         };
         if audit.violations.is_empty() {
             memory.0.insert(partition.clone(), (paths, audit.clone()));

@@ -4,7 +4,7 @@ use crate::bench::{DAY, HOUR, Upkeep, identities, rows, sum};
 use arrow::array::{ArrayRef, AsArray, Int8Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use modellane_event::{Date, UtcTime};
-use modellane_lake::TableCommit;
+use modellane_lake::{DataFile, TableCommit};
 use modellane_ledger::Invariant;
 use modellane_maintenance::{Manifest, Report, Stage, StageHook, Sum};
 use modellane_runtime::{Clock, SystemClock, random_id};
@@ -253,6 +253,31 @@ async fn the_audit_finds_exports_that_a_glob_would_read_wrongly() {
     upkeep.clean_round().await;
     std::fs::remove_file(&file).unwrap();
     assert_eq!(count(&upkeep.round().await, Invariant::I5), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_names_the_date_of_a_file_that_cannot_be_read_and_reads_on() {
+    let upkeep = exported(3).await;
+    let ledger = upkeep.ledger().await;
+    let mut files = ledger.files(None).await.unwrap();
+    files.sort_by(|one, other| one.partition.cmp(&other.partition));
+    let [first, .., last] = &files[..] else { panic!("one file a date") };
+    let path = |file: &DataFile| upkeep.bench.table(modellane_sink::LEDGER_TABLE).join(&file.path);
+    std::fs::write(path(first), b"damaged").unwrap();
+    std::fs::remove_file(path(last)).unwrap();
+    let report = upkeep.round().await;
+    let unread: Vec<_> = report
+        .audit
+        .as_ref()
+        .unwrap()
+        .named
+        .iter()
+        .filter(|found| found.place.ends_with("cannot be read"))
+        .collect();
+    let dates =
+        [first, last].map(|file| format!("entries of {} cannot be read", file.partition.as_ref().unwrap()));
+    assert_eq!(unread.iter().map(|found| found.place.as_str()).collect::<Vec<_>>(), dates, "{report}");
+    assert!(unread.iter().all(|found| found.invariant == Invariant::I5));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -152,7 +152,7 @@ async fn adherence_follows_its_formulas() {
         ask(&query, sql).await,
         [
             // T = 2 + 4 + 1 + 5.5 = 12.5; lower 1.94/T, expected (1.94 + .08 + .60 + 4.95)/T, upper 1 - 3.84/T
-            "list_cost|USD|7.50|4.00|-|1.00|0.10|12.50|0.652174|0.155200|0.605600|0.692800|5|0",
+            "list_cost|USD|7.50|4.00|0.00|1.00|0.10|12.50|0.652174|0.155200|0.605600|0.692800|5|0",
             // E4 states no cost: no amount, no ratio, and a row that says so
             "list_cost|-|-|-|-|-|-|-|-|-|-|-|1|1",
             // T = 6; lower .97/6, expected (.97 + .02 + .60 + 2 * .50 + .90)/6, upper 1 - .96/6

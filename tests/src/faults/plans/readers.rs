@@ -52,7 +52,8 @@ pub(super) fn finish(arena: &mut Arena<'_>, readers: impl IntoIterator<Item = Re
     let mut heard = Heard::default();
     for (number, reader) in readers.into_iter().enumerate() {
         let one = reader.finish(number, &polls)?;
-        heard = Heard { answers: heard.answers + one.answers, unanswered: heard.unanswered + one.unanswered };
+        heard.answers += one.answers;
+        heard.unanswered.extend(one.unanswered);
     }
     arena.polls = Some(polls);
     Ok(heard)

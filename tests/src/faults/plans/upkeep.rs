@@ -77,9 +77,10 @@ pub(super) fn compaction(arena: &mut Arena<'_>) -> Result<()> {
     let merges = merges(arena)?;
     let heard = readers::finish(arena, [reader])?;
     ensure!(
-        heard.unanswered == 0,
-        "I9: {} questions were not answered while files were merged and removed",
-        heard.unanswered
+        heard.unanswered.is_empty(),
+        "I9: {} questions were not answered while files were merged and removed: {:?}",
+        heard.unanswered.len(),
+        heard.unanswered.iter().take(3).collect::<Vec<_>>()
     );
     arena.asks_old_versions = true;
     arena
