@@ -7,11 +7,12 @@ use modellane_embedded_kafka::{Broker, BrokerConfig};
 use modellane_kafka::{KafkaConfig, Topic};
 use modellane_tests::clients::{python, tests_dir};
 use modellane_tests::faults::judge::Log;
-use modellane_tests::instance::{Instance, binary, run, skip};
+use modellane_tests::instance::{Instance, binary, command, run_within, skip};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const CANARY: &str = "CANARY-PROMPT";
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sources, and a field beside which each lets content stand that it is not asked for.
 const SOURCES: [(&str, Option<&str>); 5] = [
@@ -30,21 +31,20 @@ fn planted_content_is_nowhere() -> Result<()> {
     };
     let dir = tempfile::tempdir()?;
     let (data, log, sent) = (dir.path().join("data"), dir.path().join("log"), dir.path().join("sent"));
+    let payloads = planted_payloads(&sent)?;
     let instance = Instance::start(&binary, &data, 300, &log)?;
     let mut printed = String::new();
-    for file in fixtures()? {
-        let bytes = planted(&file)?;
-        std::fs::write(&sent, &bytes)?;
-        // Every source gets every payload: a wrong one must be refused without repeating anything.
-        for (source, _) in SOURCES {
-            let paths = [&sent, &data].map(|path| path.to_str().context("text"));
-            let [sent, data] = paths;
-            let output = run(&binary, &["import", source, sent?, "--data-dir", data?])?;
-            printed.push_str(&String::from_utf8_lossy(&output.stdout));
-            printed.push_str(&String::from_utf8_lossy(&output.stderr));
-            let url = format!("http://{}/v1/sources/{source}/records", instance.addresses.collector);
+    // Every source gets every payload: a wrong one must be refused without repeating anything.
+    for (source, _) in SOURCES {
+        let mut import = command(&binary);
+        import.args(["import", source]).args(&payloads).arg("--data-dir").arg(&data);
+        let ended = run_within(&mut import, PATIENCE)?;
+        printed.push_str(&ended.stdout);
+        printed.push_str(&ended.stderr);
+        let url = format!("http://{}/v1/sources/{source}/records", instance.addresses.collector);
+        for payload in &payloads {
             let config = ureq::post(&url).config().http_status_as_error(false).build();
-            printed.push_str(&config.send(&bytes[..])?.body_mut().read_to_string()?);
+            printed.push_str(&config.send(&std::fs::read(payload)?[..])?.body_mut().read_to_string()?);
         }
     }
     std::thread::sleep(Duration::from_secs(2));
@@ -66,13 +66,18 @@ fn answer(url: &str) -> Result<String> {
     Ok(ureq::get(url).call()?.body_mut().read_to_string()?)
 }
 
-fn fixtures() -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    walk(
-        &tests_dir().parent().context("a parent")?.join("services/modellane-collector/fixtures"),
-        &mut files,
-    )?;
-    Ok(files)
+/// Every fixture of the collector with content in it, as files in a directory.
+fn planted_payloads(to: &Path) -> Result<Vec<PathBuf>> {
+    let mut fixtures = Vec::new();
+    let collector = tests_dir().parent().context("a parent")?.join("services/modellane-collector");
+    walk(&collector.join("fixtures"), &mut fixtures)?;
+    std::fs::create_dir(to)?;
+    let write = |file: &PathBuf| {
+        let path = to.join(file.file_name().context("a name")?);
+        std::fs::write(&path, planted(file)?)?;
+        Ok(path)
+    };
+    fixtures.iter().map(write).collect()
 }
 
 /// A payload with content in it: where its vendor puts some, or in a field that the vendor may add tomorrow.

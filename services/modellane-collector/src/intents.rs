@@ -101,7 +101,8 @@ impl Row<'_> {
 
 /// A person's account: an e-mail address, or `kind:id` for the kinds of a directory.
 pub fn account(key: &LakeKey, person: &str) -> Option<AccountRef> {
-    const KINDS: [AccountKind; 9] = [
+    const KINDS: [AccountKind; 10] = [
+        AccountKind::Email,
         AccountKind::Github,
         AccountKind::Anthropic,
         AccountKind::Openai,

@@ -36,6 +36,13 @@ fn an_intent_is_read_completely() {
 }
 
 #[test]
+fn an_address_is_the_same_account_with_its_kind_before_it_and_without() {
+    let named = AccountRef::new(&key(), AccountKind::Email, "ana@acme.example");
+    assert_eq!(account(&key(), "email:Ana@acme.example"), named);
+    assert_eq!(account(&key(), "ana@acme.example"), named);
+}
+
+#[test]
 fn three_fields_are_enough() {
     let declared = read(r#"{"intent_id":"i","person":"github:ana-dev","started_at":"2026-11-03T09:00:00Z"}"#);
     assert_eq!(Some(declared.intents[0].account), AccountRef::new(&key(), AccountKind::Github, "Ana-Dev"));
