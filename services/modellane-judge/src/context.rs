@@ -3,6 +3,7 @@
 use crate::directory::{DirectoryIndex, DirectoryObject};
 use crate::finance::FinanceObject;
 use crate::intents::IntentIndex;
+use crate::matching::MatchModel;
 use crate::policy::{Bundle, PolicyObject};
 use crate::prices::{PriceIndex, PriceObject};
 use crate::problem::ContextError;
@@ -108,6 +109,13 @@ pub(crate) struct LoadedBundle {
     offset: i64,
 }
 
+/// The weights of the evidence with their version.
+#[derive(Debug)]
+pub(crate) struct LoadedMatchModel {
+    pub(crate) model: MatchModel,
+    pub(crate) id: Label,
+}
+
 /// Everything that judging knows. One owner updates it; judging only reads it.
 #[derive(Debug)]
 pub struct ContextState {
@@ -120,6 +128,7 @@ pub struct ContextState {
     /// What was published last for each day.
     spending: BTreeMap<Date, SpendingObject>,
     pub(crate) intents: IntentIndex,
+    pub(crate) match_model: Option<LoadedMatchModel>,
 }
 
 impl Default for ContextState {
@@ -132,6 +141,7 @@ impl Default for ContextState {
             price_version: None,
             spending: BTreeMap::new(),
             intents: IntentIndex::default(),
+            match_model: None,
         }
     }
 }
@@ -186,6 +196,12 @@ impl ContextState {
     /// intents are settled by judging again.
     pub fn apply_intent(&mut self, intent: &IntentEvent) -> bool {
         self.intents.insert(intent)
+    }
+
+    /// Weighs evidence by this model from now on. Before the first, intents are linked by exact keys alone.
+    pub fn set_match_model(&mut self, model: MatchModel) {
+        let id = model.id();
+        self.match_model = Some(LoadedMatchModel { model, id });
     }
 
     fn add_bundle(&mut self, bundle: Bundle, hash: &Label, offset: i64) {

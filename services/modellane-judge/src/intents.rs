@@ -1,5 +1,6 @@
 //! Declared intents, by session and by the declarer's account over time.
 
+use crate::matching::Declaration;
 use modellane_event::{AccountRef, IntentEvent, Label, SessionKey, TicketKey, UtcTime, WorkspaceKey};
 use std::collections::HashMap;
 
@@ -31,6 +32,23 @@ impl Intent {
     /// Whether it was open at a moment.
     pub(crate) fn is_open(&self, at: UtcTime) -> bool {
         self.started_at <= at && self.ended_at.is_none_or(|end| at < end)
+    }
+
+    /// Microseconds of `from..to` that it was open.
+    pub(crate) fn open_during(&self, (from, to): (UtcTime, UtcTime)) -> i64 {
+        let end = self.ended_at.map_or(to, |end| end.min(to));
+        (end.0 - self.started_at.max(from).0).max(0)
+    }
+
+    /// What evidence is compared with.
+    pub(crate) fn declaration(&self) -> Declaration {
+        Declaration {
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            session: self.session_key,
+            ticket: self.ticket_key,
+            workspace: self.workspace_key,
+        }
     }
 }
 

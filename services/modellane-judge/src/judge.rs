@@ -1,9 +1,10 @@
 //! Judging one event: the parts put together.
 
+use crate::candidates::link_by_evidence;
 use crate::context::{ContextState, LoadedBundle};
 use crate::cost::costs;
 use crate::identity::{Identity, identify};
-use crate::linker::{Link, Target, WEIGHTS, link};
+use crate::linker::{Link, Target, WEIGHTS, link_exactly};
 use crate::policy::{Listing, Thresholds};
 use crate::reason::Reason;
 use crate::spending::SpendingObject;
@@ -20,7 +21,7 @@ pub fn judge(state: &ContextState, event: &UsageEvent) -> Judgement {
     let facts = &event.facts;
     let at = facts.period_start;
     let identity = identify(&state.directory, &facts.who.accounts, at);
-    let link = link(&state.intents, &state.directory, facts, &identity);
+    let link = link(state, event, &identity);
     let loaded = state.loaded_at(at);
     let thresholds = loaded.map_or_else(Thresholds::default, |loaded| *loaded.bundle.thresholds());
     let linked = link.candidates.first().filter(|best| best.probability >= thresholds.intent);
@@ -79,9 +80,9 @@ pub fn judge(state: &ContextState, event: &UsageEvent) -> Judgement {
         confidence_label: link.candidates.first().map_or(ConfidenceLabel::None, |best| {
             link_label(&thresholds, facts.grain, &identity, &link, best.probability)
         }),
-        match_reasons: match_reasons(&identity, &link, &model),
+        match_reasons: match_reasons(&identity, &link, linked.is_some(), &model),
         candidates: next_best(&link, linked.is_some()),
-        model_id: (!link.candidates.is_empty()).then(|| MODEL_ID.clone()),
+        model_id: (!link.candidates.is_empty()).then(|| model_id(state)),
         verdict: finding.verdict,
         matched_by: finding.matched_by,
         p_followed: probability(0),
@@ -104,6 +105,18 @@ pub fn judge(state: &ContextState, event: &UsageEvent) -> Judgement {
         duplicate_of: None,
         overlap_rule: None,
     }
+}
+
+/// Links by weighed evidence once weights are published, and by exact keys until then.
+pub(crate) fn link<'a>(state: &'a ContextState, event: &UsageEvent, identity: &Identity<'a>) -> Link<'a> {
+    match &state.match_model {
+        Some(loaded) => link_by_evidence(state, &loaded.model, event, identity),
+        None => link_exactly(&state.intents, &state.directory, &event.facts, identity),
+    }
+}
+
+fn model_id(state: &ContextState) -> Label {
+    state.match_model.as_ref().map_or_else(|| MODEL_ID.clone(), |loaded| loaded.id.clone())
 }
 
 /// The model in the catalogue of the bundle in force.
@@ -186,10 +199,12 @@ fn intent_id(target: Target<'_>) -> Option<Label> {
     }
 }
 
-/// Reasons of the link, after those of the identity.
-fn match_reasons(identity: &Identity<'_>, link: &Link<'_>, model: &Model<'_>) -> Vec<Label> {
+/// Reasons of the link, after those of the identity and why there is no link.
+fn match_reasons(identity: &Identity<'_>, link: &Link<'_>, linked: bool, model: &Model<'_>) -> Vec<Label> {
     let gap = identity.gap();
-    let of_link = link.reasons.iter().copied().filter(|reason| Some(*reason) != gap);
+    let unlinked = link.gap.filter(|_| !linked);
+    let of_best = link.reasons.iter().copied().filter(|reason| Some(*reason) != unlinked);
+    let of_link = unlinked.into_iter().chain(of_best).filter(|reason| Some(*reason) != gap);
     let of_model = model.unlisted.then_some(Reason::ModelUnlisted);
     gap.into_iter().chain(of_link).chain(of_model).map(Reason::label).collect()
 }

@@ -9,6 +9,8 @@
 //! The crate does no input or output, reads no clock and draws no random number; the same state and event
 //! give the same judgement. It refuses to keep names: they leave through [`PersonRecord`] and nowhere else.
 
+mod adherence;
+mod candidates;
 mod context;
 mod cost;
 mod directory;
@@ -17,6 +19,7 @@ mod identity;
 mod intents;
 mod judge;
 mod linker;
+pub mod matching;
 mod period;
 mod policy;
 mod prices;
@@ -29,6 +32,8 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use adherence::{Adherence, AdherenceCell};
+pub use candidates::UseCandidates;
 pub use context::{ContextObject, ContextState, EncodedObject, object_hash};
 pub use directory::{
     AccountEntry, CostCenterEntry, DirectoryObject, MembershipEntry, ParsedDirectory, PersonEntry, PersonIds,

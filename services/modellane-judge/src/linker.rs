@@ -1,17 +1,15 @@
-//! Links a record to declared intents, by exact keys.
+//! Links a record to declared intents.
 //!
-//! [`link`] is the seam for a richer linker: what follows reads only the [`Link`], a distribution over
-//! intents and over none of them, so that calibrated probabilities change nothing downstream.
-//!
-//! An intent that declares the record's session is the one; else the one intent that the person had open
-//! at that time; anything else stays unlinked, with its reason. Nothing that guidance judges (model,
-//! class, vendor, cost) may ever be matched on: it would bias adherence upward.
+//! What follows reads only the [`Link`], a distribution over intents and over none of them. Under weights
+//! ([`crate::matching`]) it comes from [`crate::candidates`]; before any are published, from exact keys: an
+//! intent that declares the record's session is the one; else the one intent that the person had open at
+//! that time; anything else stays unlinked, with its reason.
 
-use crate::directory::DirectoryIndex;
+use crate::directory::{Actor, DirectoryIndex};
 use crate::identity::Identity;
 use crate::intents::{Intent, IntentIndex};
 use crate::reason::Reason;
-use modellane_event::{Grain, Label, Share, UsageFacts, UtcTime};
+use modellane_event::{Grain, Label, SessionKey, Share, UsageFacts, UtcTime};
 
 /// Prior-file weight of an equal session key. Not calibrated on reviewed rows, but an identifier that
 /// the tool itself issued is as good as evidence gets; it is the precision measured for keyed sessions.
@@ -61,17 +59,22 @@ pub(crate) struct Link<'a> {
     pub(crate) candidates: Vec<Candidate<'a>>,
     /// Intents that fit equally well: named for the reader, without a probability of their own.
     pub(crate) rivals: Vec<&'a Intent>,
-    /// Why, the deciding reason first.
+    /// What speaks for and against the most probable candidate.
     pub(crate) reasons: Vec<Reason>,
+    /// Why there is no link, if the candidates are not probable enough for one.
+    pub(crate) gap: Option<Reason>,
+    /// Whether another outcome cannot be excluded at the confidence that `high` stands for.
+    pub(crate) is_ambiguous: bool,
 }
 
 impl<'a> Link<'a> {
-    fn none(reason: Reason) -> Self {
-        Self { reasons: vec![reason], ..Self::default() }
+    pub(crate) fn none(reason: Reason) -> Self {
+        Self { gap: Some(reason), ..Self::default() }
     }
 
-    fn one(target: Target<'a>, probability: Share, reasons: Vec<Reason>) -> Self {
-        Self { candidates: vec![Candidate { target, probability }], rivals: Vec::new(), reasons }
+    pub(crate) fn one(target: Target<'a>, probability: Share, reasons: Vec<Reason>) -> Self {
+        let gap = reasons.first().copied();
+        Self { candidates: vec![Candidate { target, probability }], reasons, gap, ..Self::default() }
     }
 
     /// Probability that the record belongs to none of the candidates.
@@ -87,8 +90,8 @@ impl<'a> Link<'a> {
     }
 }
 
-/// Links one record.
-pub(crate) fn link<'a>(
+/// Links one record by exact keys.
+pub(crate) fn link_exactly<'a>(
     intents: &'a IntentIndex,
     directory: &DirectoryIndex,
     facts: &UsageFacts,
@@ -110,19 +113,7 @@ pub(crate) fn link<'a>(
             return Link::none(Reason::AggregateOnly);
         }
     };
-    let mut open: Vec<&'a Intent> = Vec::new();
-    for (account, period) in &actor.accounts {
-        // An account that others use too does not say whose intent it is.
-        let own = |intent: &&Intent| {
-            period.contains(intent.started_at)
-                && directory.owners(*account, intent.started_at).all(|owner| owner == *number)
-        };
-        for intent in intents.of_account(*account, from, to).filter(own) {
-            if !open.iter().any(|other| other.intent_id == intent.intent_id) {
-                open.push(intent);
-            }
-        }
-    }
+    let open = intents_of(intents, directory, *number, actor, (from, to));
     match open.as_slice() {
         [] => Link::none(Reason::NoCandidate),
         [intent] => {
@@ -137,19 +128,52 @@ pub(crate) fn link<'a>(
     }
 }
 
-/// The intent that declares the record's session. Of several it is the one that was open then. An intent
-/// of somebody who cannot stand behind the record is no candidate.
+/// An actor's intents that were open at some moment of `from..to`, each once.
+pub(crate) fn intents_of<'a>(
+    intents: &'a IntentIndex,
+    directory: &DirectoryIndex,
+    number: u32,
+    actor: &Actor,
+    (from, to): (UtcTime, UtcTime),
+) -> Vec<&'a Intent> {
+    let mut open: Vec<&'a Intent> = Vec::new();
+    for (account, period) in &actor.accounts {
+        // An account that others use too does not say whose intent it is.
+        let own = |intent: &&Intent| {
+            period.contains(intent.started_at)
+                && directory.owners(*account, intent.started_at).all(|owner| owner == number)
+        };
+        for intent in intents.of_account(*account, from, to).filter(own) {
+            if !open.iter().any(|other| other.intent_id == intent.intent_id) {
+                open.push(intent);
+            }
+        }
+    }
+    open
+}
+
+/// Intents that declare the record's session, and of nobody who cannot stand behind the record.
+pub(crate) fn intents_of_session<'a>(
+    intents: &'a IntentIndex,
+    directory: &DirectoryIndex,
+    session: SessionKey,
+    identity: &Identity<'_>,
+) -> Vec<&'a Intent> {
+    let admissible = |intent: &&Intent| {
+        let mut owners = directory.owners(intent.account, intent.started_at).peekable();
+        owners.peek().is_none() || owners.any(|owner| identity.admits(owner))
+    };
+    intents.of_session(session).filter(admissible).collect()
+}
+
+/// The intent that declares the record's session. Of several it is the one that was open then.
 fn by_session<'a>(
     intents: &'a IntentIndex,
     directory: &DirectoryIndex,
     facts: &UsageFacts,
     identity: &Identity<'a>,
 ) -> Option<Link<'a>> {
-    let admissible = |intent: &&Intent| {
-        let mut owners = directory.owners(intent.account, intent.started_at).peekable();
-        owners.peek().is_none() || owners.any(|owner| identity.admits(owner))
-    };
-    let found: Vec<&Intent> = intents.of_session(facts.who.session_key?).filter(admissible).collect();
+    let found = intents_of_session(intents, directory, facts.who.session_key?, identity);
     let open: Vec<&Intent> = found.iter().copied().filter(|i| i.is_open(facts.period_start)).collect();
     let one = |intent: &'a Intent, inside: bool| {
         let mut reasons = vec![Reason::KeyEqual];

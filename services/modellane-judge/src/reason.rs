@@ -16,10 +16,26 @@ macro_rules! reasons {
 reasons! {
     /// The intent declares the same session.
     KeyEqual = "KEY_EQUAL",
+    /// The intent declares another session.
+    KeyConflict = "KEY_CONFLICT",
+    /// How likely a use of this source and person belongs to a given candidate before it is compared.
+    Prior = "PRIOR",
     /// The intent declares the same ticket.
     TicketEqual = "TICKET_EQUAL",
     /// The use lies inside the intent's time.
     TimeInside = "TIME_INSIDE",
+    /// Inside the intent's time, but the person has begun another one since.
+    TimeSuperseded = "TIME_SUPERSEDED",
+    /// Inside the intent's time, but long after its start.
+    TimeStaleIntent = "TIME_STALE_INTENT",
+    /// At most ten minutes outside the intent's time.
+    TimeNear = "TIME_NEAR",
+    /// Farther outside the intent's time.
+    TimeOutside = "TIME_OUTSIDE",
+    /// The intent declares the same repository, which few intents do.
+    RepoRareEqual = "REPO_RARE_EQUAL",
+    /// The intent declares the same repository, which says little because many do.
+    RepoCommonEqual = "REPO_COMMON_EQUAL",
     /// The intent declares another repository.
     RepoConflict = "REPO_CONFLICT",
     /// The intent declares another ticket.
@@ -34,6 +50,12 @@ reasons! {
     NoCandidate = "NO_CANDIDATE",
     /// Several intents fit equally well.
     TiedIntents = "TIED_INTENTS",
+    /// The best intent is not contradicted, but too little speaks for it.
+    WeakEvidence = "WEAK_EVIDENCE",
+    /// More intents could be meant than are compared.
+    TooManyCandidates = "TOO_MANY_CANDIDATES",
+    /// Finer records of the same day add up to less than the record.
+    AggregateUnexplained = "AGGREGATE_UNEXPLAINED",
     /// The record sums up a day or more.
     AggregateOnly = "AGGREGATE_ONLY",
     /// The probability of the link rests on prior weights, not on reviewed rows.

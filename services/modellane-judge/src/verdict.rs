@@ -242,7 +242,7 @@ impl Weighed<'_> {
         let linked = self.linked();
         let missing = linked.map(|(_, outcome)| &outcome.missing).filter(|missing| !missing.is_empty());
         let missing = missing.unwrap_or(&self.guidance.missing);
-        let unlinked = || case.link.reasons.first().copied().unwrap_or(Reason::NoCandidate);
+        let unlinked = || case.link.gap.unwrap_or(Reason::NoCandidate);
         let reason = case.identity.gap().or_else(|| linked.is_none().then(unlinked));
         let finding = match reason {
             Some(reason) => Finding::bare(Verdict::Unmatched, reason),
@@ -287,7 +287,8 @@ pub(crate) fn link_label(
     link: &Link<'_>,
     probability: Share,
 ) -> ConfidenceLabel {
-    label(thresholds, probability, is_capped(grain, identity) || link.is_uncalibrated())
+    let capped = is_capped(grain, identity) || link.is_uncalibrated() || link.is_ambiguous;
+    label(thresholds, probability, capped)
 }
 
 /// A record that sums up a day, or whose account several share, is never more than medium.

@@ -33,7 +33,7 @@ fn frontier(mixture: &[(&str, i32)]) -> Finding {
             probability: Share::new(*p).unwrap(),
         })
         .collect();
-    let link = Link { candidates, rivals: Vec::new(), reasons: vec![Reason::TimeInside] };
+    let link = Link { candidates, reasons: vec![Reason::TimeInside], ..Link::default() };
     let identity = identify(&DIRECTORY_INDEX, &[email("ana")], at("2026-11-03T10:00:00Z"));
     let evidence = Evidence {
         model_class: Some("frontier"),
