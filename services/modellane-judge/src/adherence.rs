@@ -38,8 +38,35 @@ pub struct Adherence {
     pub upper: Option<f64>,
     /// Mean probability of `followed`.
     pub expected: Option<f64>,
-    /// 90 % interval of the true rate around the expectation.
+    /// 90 % interval of the true rate.
     pub interval: Option<(f64, f64)>,
+}
+
+/// By how much the true rate of a source's reviewed uses differs from the expected one. It is an error that all
+/// uses share and that no number of them averages out; some is there by construction, because the choice of
+/// the model, which people mostly make well, is no evidence for the work.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ExpectationError {
+    /// Mean of truth minus expectation.
+    pub mean: f64,
+    /// Standard error of that mean.
+    pub deviation: f64,
+}
+
+impl ExpectationError {
+    /// From a random sample: the probability of `followed` that was stated, and whether it was so.
+    pub fn of(reviewed: &[(Share, bool)]) -> Self {
+        let error = |(stated, so): &(Share, bool)| {
+            f64::from(u8::from(*so)) - f64::from(stated.millionths()) / 1e6
+        };
+        let n = reviewed.len() as f64;
+        if reviewed.len() < 2 {
+            return Self::default();
+        }
+        let mean = reviewed.iter().map(error).sum::<f64>() / n;
+        let squares: f64 = reviewed.iter().map(|row| (error(row) - mean).powi(2)).sum();
+        Self { mean, deviation: (squares / (n - 1.0) / n).sqrt() }
+    }
 }
 
 impl<S: Ord> Default for AdherenceCell<S> {
@@ -82,23 +109,27 @@ impl<S: Ord> AdherenceCell<S> {
         *self.segments.entry(segment).or_default() += weight as f64 * (p * (1.0 - p)).sqrt();
     }
 
-    /// Adherence of the cell. `calibration_error` is by how much the expectation of its source missed the truth
-    /// of the reviewed sample: an error that all uses share, and that no number of them averages out.
-    pub fn adherence(&self, calibration_error: f64) -> Adherence {
+    /// Adherence of the cell. The interval lies where reviewed uses of its source say that the truth does, so it
+    /// may leave the expectation at its edge or outside.
+    pub fn adherence(&self, error: ExpectationError) -> Adherence {
         let [followed, drifted, ..] = self.weights;
         let total: u128 = self.weights.iter().sum();
         let part = |mass: u128| (total > 0).then(|| mass as f64 / 1e6 / total as f64);
         let expected = part(self.followed);
         let squares: f64 = self.segments.values().map(|deviation| deviation * deviation).sum();
         let variance = squares / (total.max(1) as f64 * total.max(1) as f64);
-        let half = Z90 * (variance + calibration_error * calibration_error).sqrt();
+        let half = Z90 * (variance + error.deviation * error.deviation).sqrt();
+        let around = |expected: f64| {
+            let centre = expected + error.mean;
+            ((centre - half).clamp(0.0, 1.0), (centre + half).clamp(0.0, 1.0))
+        };
         Adherence {
             total,
             rate: (followed + drifted > 0).then(|| followed as f64 / (followed + drifted) as f64),
             lower: part(self.surely_followed),
             upper: part(self.surely_drifted).map(|drifted| 1.0 - drifted),
             expected,
-            interval: expected.map(|e| ((e - half).max(0.0), (e + half).min(1.0))),
+            interval: expected.map(around),
         }
     }
 }

@@ -32,7 +32,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use adherence::{Adherence, AdherenceCell};
+pub use adherence::{Adherence, AdherenceCell, ExpectationError};
 pub use candidates::UseCandidates;
 pub use context::{ContextObject, ContextState, EncodedObject, object_hash};
 pub use directory::{

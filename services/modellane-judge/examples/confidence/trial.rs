@@ -3,11 +3,11 @@
 use crate::measures::{Forecast, auc, brier, calibration_error, mean, precision};
 use crate::world::{FIRST_HELD_OUT, Noise, SOURCES, Simulation, TEAMS, Truth, Use, World};
 use anyhow::ensure;
-use modellane_event::{ConfidenceLabel, ContextPointer, Judgement, Label, UtcTime, Verdict};
+use modellane_event::{ConfidenceLabel, ContextPointer, Judgement, Label, Share, UtcTime, Verdict};
 use modellane_judge::matching::{
-    Calibration, CandidateSet, MatchCounts, MatchModel, Reviewed, SourceModel, null_prior,
+    CandidateSet, MatchCounts, MatchModel, Reviewed, SourceModel, null_prior,
 };
-use modellane_judge::{AdherenceCell, ContextObject, ContextState, PolicyObject, judge};
+use modellane_judge::{AdherenceCell, ExpectationError, ContextObject, ContextState, PolicyObject, judge};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Names of the measures in the order in which a trial gives them.
@@ -61,17 +61,16 @@ pub(crate) fn train(world: &World, state: &ContextState, per_source: usize) -> a
     };
     let samples: Vec<Vec<(usize, Reviewed)>> = rows.iter().map(|rows| sample(rows)).collect();
     let mut model = MatchModel::from_counts(&counts);
-    let mut reviewed = HashSet::new();
-    for ((source, rows), sample) in SOURCES.iter().zip(&rows).zip(&samples) {
+    for (source, rows) in SOURCES.iter().zip(&rows) {
         let source = Label::literal(source);
         let mut own = *model.source(&source);
         ensure!(own.keyed_rows >= SourceModel::LEAST_KEYED, "a source has too few keyed uses to be weighed");
         own.null_prior = null_prior(&model, &own, rows.iter().map(|(_, row)| &row.set));
-        reviewed.extend(sample.iter().map(|(number, _)| *number));
-        let sample: Vec<Reviewed> = sample.iter().map(|(_, row)| row.clone()).collect();
-        own.calibration = Calibration::fit(&model, &own, &sample);
         model.sources.insert(source, own);
     }
+    let reviewed = samples.iter().flatten().map(|(number, _)| *number).collect();
+    let samples = samples.into_iter().map(|sample| sample.into_iter().map(|(_, row)| row).collect());
+    model.calibrate(&SOURCES.iter().map(|source| Label::literal(source)).zip(samples).collect());
     Ok(Training { model, reviewed })
 }
 
@@ -203,16 +202,20 @@ fn p_followed(judgement: &Judgement) -> f64 {
     judgement.p_followed.map_or(0.0, |share| f64::from(share.millionths()) / 1e6)
 }
 
-/// By how much the expected adherence of a source misses that of its reviewed uses.
-fn expectation_error(world: &World, state: &ContextState, reviewed: &HashSet<usize>, source: usize) -> f64 {
-    let uses: Vec<&Use> =
-        reviewed.iter().map(|number| &world.uses[*number]).filter(|used| used.source == source).collect();
-    let expected = mean(uses.iter().map(|used| p_followed(&judge(state, &used.event))));
-    expected - precision(uses.iter().map(|used| used.verdict == Truth::Followed))
+fn expectation_error(
+    world: &World,
+    state: &ContextState,
+    reviewed: &HashSet<usize>,
+    source: usize,
+) -> ExpectationError {
+    let uses = reviewed.iter().map(|number| &world.uses[*number]).filter(|used| used.source == source);
+    let stated = |used: &Use| judge(state, &used.event).p_followed.unwrap_or(Share::ZERO);
+    let compared: Vec<_> = uses.map(|used| (stated(used), used.verdict == Truth::Followed)).collect();
+    ExpectationError::of(&compared)
 }
 
 /// Cells of week, team and tool, in rows and in cost.
-fn cells(judged: &[Judged<'_>], missed: [f64; 3]) -> Measures {
+fn cells(judged: &[Judged<'_>], missed: [ExpectationError; 3]) -> Measures {
     let mut measures = Vec::new();
     for (weighted, names) in [
         (false, ["true rate in bounds, rows", "true rate in 90 % interval, rows"]),

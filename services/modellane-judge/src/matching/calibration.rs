@@ -13,8 +13,9 @@
 use super::evidence::{Level, PerLevel};
 use super::model::{Evidence, MatchModel, SourceModel};
 use super::score::{CandidateSet, Posterior};
-use modellane_event::Share;
+use modellane_event::{Label, Share};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 
 /// A reviewed use.
@@ -44,9 +45,10 @@ pub struct Calibration {
 
 /// Reviewed uses from which a source counts as calibrated.
 const LEAST_REVIEWED: usize = 300;
-/// Belief in unbent scores before any review: weights of 1 within 0.7, shifts of 0 within 3 bits.
-const WEIGHT_TRUST: f64 = 2.0;
-const SHIFT_TRUST: f64 = 0.1;
+/// How firmly weights of 1 and shifts of 0 bits are believed before any review: within 0.7, within 3 bits.
+const BEFORE_REVIEW: Trust = Trust { weights: 2.0, shifts: 0.1 };
+/// How firmly a source is believed to be as all sources together: within 0.25, within a quarter of a bit.
+const AS_ALL: Trust = Trust { weights: 16.0, shifts: 16.0 };
 /// Error that the conformal set is made for.
 const ALPHA: f64 = 0.005;
 /// Rounds of Newton's method; the likelihood is concave.
@@ -69,30 +71,60 @@ struct Bend {
     shifts: PerLevel<f64>,
 }
 
+/// Precision of the belief in a bend before the sample is looked at.
+#[derive(Clone, Copy)]
+struct Trust {
+    weights: f64,
+    shifts: f64,
+}
+
+impl MatchModel {
+    /// Calibrates every source that has enough reviewed uses with candidates. All samples are fitted together
+    /// first, and each source departs from that as far as its own sample says.
+    pub fn calibrate(&mut self, samples: &BTreeMap<Label, Vec<Reviewed>>) {
+        let raw = |source: &Label| SourceModel { calibration: None, ..*self.source(source) };
+        let scored = |(source, sample): (&Label, &Vec<Reviewed>)| -> Vec<Scored> {
+            sample.iter().map(|row| Scored::of(row, self, &raw(source))).collect()
+        };
+        let all: Vec<Scored> = samples.iter().flat_map(scored).collect();
+        let unbent = Bend { work: 1.0, time: 1.0, shifts: PerLevel([0.0; 12]) };
+        let together = fit(&all, unbent, BEFORE_REVIEW);
+        let mut fitted = Vec::new();
+        for (source, sample) in samples.iter().filter(|(_, sample)| sample.len() >= LEAST_REVIEWED) {
+            let bend = fit(&scored((source, sample)), together, AS_ALL);
+            let calibration = Calibration::of(bend, sample.len());
+            let source_model = SourceModel { calibration: Some(calibration), ..raw(source) };
+            let floor = floor(self, &source_model, sample);
+            fitted.push((source.clone(), Calibration { floor, ..calibration }));
+        }
+        for (source, calibration) in fitted {
+            let own = self.sources.entry(source).or_insert(SourceModel::PRIOR);
+            own.calibration = Some(calibration);
+        }
+    }
+}
+
+/// Newton's method from a believed bend.
+fn fit(scored: &[Scored], believed: Bend, trust: Trust) -> Bend {
+    let mut bend = believed;
+    for _ in 0..ROUNDS {
+        bend.work = improve_weight(scored, &bend, (bend.work, believed.work), trust.weights, |row| &row.work);
+        bend.time = improve_weight(scored, &bend, (bend.time, believed.time), trust.weights, |row| &row.time);
+        bend.shifts = improve_shifts(scored, &bend, &believed.shifts, trust.shifts);
+    }
+    bend
+}
+
 impl Calibration {
-    /// Fits a source's reviewed sample of uses with candidates; `None` for one that is too small.
-    pub fn fit(model: &MatchModel, source: &SourceModel, sample: &[Reviewed]) -> Option<Self> {
-        let raw = SourceModel { calibration: None, ..*source };
-        if sample.len() < LEAST_REVIEWED {
-            return None;
-        }
-        let scored: Vec<Scored> = sample.iter().map(|row| Scored::of(row, model, &raw)).collect();
-        let mut bend = Bend { work: 1.0, time: 1.0, shifts: PerLevel([0.0; 12]) };
-        for _ in 0..ROUNDS {
-            bend.work = improve_weight(&scored, &bend, bend.work, |row| &row.work);
-            bend.time = improve_weight(&scored, &bend, bend.time, |row| &row.time);
-            bend.shifts = improve_shifts(&scored, &bend);
-        }
+    fn of(bend: Bend, reviewed: usize) -> Self {
         let whole = |value: f64| (value * 1_000.0).round() as i32;
-        let fitted = Self {
+        Self {
             work: whole(bend.work),
             time: whole(bend.time),
             shifts: PerLevel(bend.shifts.0.map(whole)),
             floor: Share::ZERO,
-            reviewed: scored.len() as u64,
-        };
-        let calibrated = SourceModel { calibration: Some(fitted), ..raw };
-        Some(Self { floor: floor(model, &calibrated, sample), ..fitted })
+            reviewed: reviewed as u64,
+        }
     }
 
     /// Bends the bits of a candidate; `best` is the best level of time among all.
@@ -138,8 +170,14 @@ impl Scored {
 }
 
 /// One step of Newton towards the weight of some bits under which the reviewed truth is likeliest.
-fn improve_weight(scored: &[Scored], bend: &Bend, weight: f64, of: fn(&Scored) -> &Vec<f64>) -> f64 {
-    let (mut gradient, mut curvature) = (-WEIGHT_TRUST * (weight - 1.0), WEIGHT_TRUST);
+fn improve_weight(
+    scored: &[Scored],
+    bend: &Bend,
+    (weight, believed): (f64, f64),
+    trust: f64,
+    of: fn(&Scored) -> &Vec<f64>,
+) -> f64 {
+    let (mut gradient, mut curvature) = (trust * (believed - weight), trust);
     for row in scored {
         let (bits, p) = (of(row), row.probabilities(bend));
         let mean: f64 = bits.iter().zip(&p).map(|(bits, p)| bits * p).sum();
@@ -151,17 +189,22 @@ fn improve_weight(scored: &[Scored], bend: &Bend, weight: f64, of: fn(&Scored) -
 }
 
 /// The same for the shifts.
-fn improve_shifts(scored: &[Scored], bend: &Bend) -> PerLevel<f64> {
+fn improve_shifts(
+    scored: &[Scored],
+    bend: &Bend,
+    believed: &PerLevel<f64>,
+    trust: f64,
+) -> PerLevel<f64> {
     let mut shifts = bend.shifts;
-    let mut gradients = PerLevel(shifts.0.map(|shift| -SHIFT_TRUST * shift));
-    let mut curvatures = PerLevel([SHIFT_TRUST; 12]);
+    let (mut gradients, mut curvatures) = (PerLevel([0.0; 12]), PerLevel([trust; 12]));
     for row in scored {
         let declared: f64 = row.probabilities(bend).iter().sum();
         gradients[row.best] += LN_2 * (f64::from(u8::from(row.truth.is_some())) - declared);
         curvatures[row.best] += LN_2 * LN_2 * declared * (1.0 - declared);
     }
     for level in Level::all() {
-        let step = (gradients[level] / curvatures[level]).clamp(-2.0, 2.0);
+        let gradient = gradients[level] + trust * (believed[level] - shifts[level]);
+        let step = (gradient / curvatures[level]).clamp(-2.0, 2.0);
         shifts[level] = (shifts[level] + step).clamp(-20.0, 20.0);
     }
     shifts

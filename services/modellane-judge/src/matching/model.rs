@@ -72,7 +72,7 @@ impl MatchModel {
     }
 
     /// Counts the weights of every source that has enough keyed uses. Null priors and calibration are still
-    /// to be found: [`super::null_prior`] and [`Calibration::fit`] need scores.
+    /// to be found: [`super::null_prior`] and [`Self::calibrate`] need scores.
     pub fn from_counts(counts: &MatchCounts) -> Self {
         let own = counts.sources.iter().filter(|(_, counts)| counts.keyed_rows >= SourceModel::LEAST_KEYED);
         let weigh = |(source, counts): (&Label, &super::LevelCounts)| {
