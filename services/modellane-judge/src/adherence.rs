@@ -56,9 +56,8 @@ pub struct ExpectationError {
 impl ExpectationError {
     /// From a random sample: the probability of `followed` that was stated, and whether it was so.
     pub fn of(reviewed: &[(Share, bool)]) -> Self {
-        let error = |(stated, so): &(Share, bool)| {
-            f64::from(u8::from(*so)) - f64::from(stated.millionths()) / 1e6
-        };
+        let error =
+            |(stated, so): &(Share, bool)| f64::from(u8::from(*so)) - f64::from(stated.millionths()) / 1e6;
         let n = reviewed.len() as f64;
         if reviewed.len() < 2 {
             return Self::default();

@@ -79,7 +79,8 @@ pub(crate) fn gather<'a>(
             other == owner && later.started_at > intent.started_at && later.started_at <= at
         });
         let mut comparison = Comparison::of(trace, &intent.declaration(), is_latest);
-        // That a session of another tool has another id is no sign against the intent.
+        // That a session of another tool has another id is no sign against the intent. This is all that a tool
+        // does here, and it can only withhold evidence against a link, whatever guidance thinks of the tool.
         let comparable = intent.tool.is_some() && intent.tool == facts.tool;
         if comparison.key == KeyLevel::Differs && !comparable {
             comparison.key = KeyLevel::Missing;

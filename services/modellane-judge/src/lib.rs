@@ -4,7 +4,8 @@
 //! [`parse_directory`], [`parse_prices`], [`parse_finance`], [`PolicyObject::from_files`]. Every fault of a
 //! file is listed with its place and what to do, and no name, address or account is repeated. The second
 //! holds what is known in a [`ContextState`] and judges one event at a time with [`judge`]: who, which
-//! intent, what it cost, what guidance says.
+//! intent, what it cost, what guidance says. Which intent is a matter of weighed evidence: [`matching`]. What a
+//! team's judgements say together, and how far they may be off, is an [`AdherenceCell`].
 //!
 //! The crate does no input or output, reads no clock and draws no random number; the same state and event
 //! give the same judgement. It refuses to keep names: they leave through [`PersonRecord`] and nowhere else.
@@ -14,6 +15,7 @@ mod candidates;
 mod context;
 mod cost;
 mod directory;
+mod explain;
 mod finance;
 mod identity;
 mod intents;
@@ -39,6 +41,7 @@ pub use directory::{
     AccountEntry, CostCenterEntry, DirectoryObject, MembershipEntry, ParsedDirectory, PersonEntry, PersonIds,
     PersonRecord, ServiceAccountEntry, TeamEntry, WorkspaceEntry, parse_directory,
 };
+pub use explain::{ExplainedCandidate, Explanation};
 pub use finance::{Budget, BudgetRevision, FinanceObject, FxRate, Invoice, InvoiceLine, Seat, parse_finance};
 pub use judge::judge;
 pub use period::Period;

@@ -4,10 +4,8 @@ use crate::measures::{Forecast, auc, brier, calibration_error, mean, precision};
 use crate::world::{FIRST_HELD_OUT, Noise, SOURCES, Simulation, TEAMS, Truth, Use, World};
 use anyhow::ensure;
 use modellane_event::{ConfidenceLabel, ContextPointer, Judgement, Label, Share, UtcTime, Verdict};
-use modellane_judge::matching::{
-    CandidateSet, MatchCounts, MatchModel, Reviewed, SourceModel, null_prior,
-};
-use modellane_judge::{AdherenceCell, ExpectationError, ContextObject, ContextState, PolicyObject, judge};
+use modellane_judge::matching::{CandidateSet, MatchCounts, MatchModel, Reviewed, SourceModel, null_prior};
+use modellane_judge::{AdherenceCell, ContextObject, ContextState, ExpectationError, PolicyObject, judge};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Names of the measures in the order in which a trial gives them.

@@ -189,12 +189,7 @@ fn improve_weight(
 }
 
 /// The same for the shifts.
-fn improve_shifts(
-    scored: &[Scored],
-    bend: &Bend,
-    believed: &PerLevel<f64>,
-    trust: f64,
-) -> PerLevel<f64> {
+fn improve_shifts(scored: &[Scored], bend: &Bend, believed: &PerLevel<f64>, trust: f64) -> PerLevel<f64> {
     let mut shifts = bend.shifts;
     let (mut gradients, mut curvatures) = (PerLevel([0.0; 12]), PerLevel([trust; 12]));
     for row in scored {

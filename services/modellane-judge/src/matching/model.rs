@@ -7,6 +7,7 @@ use crate::problem::ContextError;
 use modellane_event::{Label, Share, WorkspaceKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Weights of one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +52,7 @@ impl SourceModel {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MatchModel {
-    format: u32,
+    pub(super) format: u32,
     /// Sources with weights of their own; all others have [`SourceModel::PRIOR`].
     pub sources: BTreeMap<Label, SourceModel>,
     /// Bits, in thousandths, by which an equal repository says more than equal repositories do on average:
@@ -128,10 +129,17 @@ pub(super) fn millibits(ratio: f64) -> i32 {
     (1_000.0 * libm::log2(ratio)).clamp(-limit, limit).round() as i32
 }
 
-/// The ratio of so many thousandths of a bit. `libm` gives the same digits on every machine.
+/// The ratio of so many thousandths of a bit.
 pub(super) fn ratio(millibits: i32) -> f64 {
-    libm::exp2(f64::from(millibits) / 1_000.0)
+    // What is left of a whole bit is looked up; a whole bit is the exponent of the number.
+    let bounded = millibits.clamp(-1_000_000, 1_000_000);
+    let exponent = (1_023 + i64::from(bounded.div_euclid(1_000))) as u64;
+    PART_OF_A_BIT[bounded.rem_euclid(1_000) as usize] * f64::from_bits(exponent << 52)
 }
+
+/// 2^(n/1000), by `libm`, which gives the same digits on every machine.
+static PART_OF_A_BIT: LazyLock<[f64; 1_000]> =
+    LazyLock::new(|| std::array::from_fn(|part| libm::exp2(part as f64 / 1_000.0)));
 
 /// Bits, in thousandths, of an equal session key: fixed, because keyed uses are what all else is counted on.
 pub(super) const KEY_EQUAL: i32 = 14_000;

@@ -1,7 +1,9 @@
 //! What judging one event means, from the contract's words.
 
+mod adherence;
 mod budgets;
 mod costs;
+mod evidence;
 mod fixture;
 mod identity_and_links;
 mod mixtures;

@@ -1,1 +1,0 @@
-//! Weighing evidence.
