@@ -22,6 +22,7 @@ mod intents;
 mod judge;
 mod linker;
 pub mod matching;
+mod overlap;
 mod period;
 mod policy;
 mod prices;
@@ -44,6 +45,7 @@ pub use directory::{
 pub use explain::{ExplainedCandidate, Explanation};
 pub use finance::{Budget, BudgetRevision, FinanceObject, FxRate, Invoice, InvoiceLine, Seat, parse_finance};
 pub use judge::judge;
+pub use overlap::{Counting, OverlapRule, SeenUse, UseGroup, count_once};
 pub use period::Period;
 pub use policy::{Bundle, Outcome, OutcomeClass, PolicyObject, Rule, Thresholds};
 pub use prices::{PriceEntry, PriceKind, PriceObject, parse_prices};
