@@ -38,7 +38,7 @@ pub struct Adherence {
     pub upper: Option<f64>,
     /// Mean probability of `followed`.
     pub expected: Option<f64>,
-    /// 90 % interval of the true rate.
+    /// 90 % interval of the true rate. It holds the expectation.
     pub interval: Option<(f64, f64)>,
 }
 
@@ -108,25 +108,29 @@ impl<S: Ord> AdherenceCell<S> {
         *self.segments.entry(segment).or_default() += weight as f64 * (p * (1.0 - p)).sqrt();
     }
 
-    /// Adherence of the cell. The interval lies where reviewed uses of its source say that the truth does, so it
-    /// may leave the expectation at its edge or outside.
+    /// Adherence of the cell. The interval lies where reviewed uses of its source say that the truth does. Where
+    /// that leaves the expectation outside, it reaches as far as the expectation: somebody who reads both must
+    /// not find that they contradict each other, and the 90 % are then a few more.
     pub fn adherence(&self, error: ExpectationError) -> Adherence {
         let [followed, drifted, ..] = self.weights;
         let total: u128 = self.weights.iter().sum();
-        let part = |mass: u128| (total > 0).then(|| mass as f64 / 1e6 / total as f64);
+        // Masses are compared as whole numbers, and rounding keeps their order.
+        let whole = total * u128::from(Share::ONE.millionths().unsigned_abs());
+        let part = |mass: u128| (total > 0).then(|| mass as f64 / whole as f64);
         let expected = part(self.followed);
         let squares: f64 = self.segments.values().map(|deviation| deviation * deviation).sum();
         let variance = squares / (total.max(1) as f64 * total.max(1) as f64);
         let half = Z90 * (variance + error.deviation * error.deviation).sqrt();
         let around = |expected: f64| {
             let centre = expected + error.mean;
-            ((centre - half).clamp(0.0, 1.0), (centre + half).clamp(0.0, 1.0))
+            let (low, high) = (centre - half, centre + half);
+            (low.min(expected).max(0.0), high.max(expected).min(1.0))
         };
         Adherence {
             total,
             rate: (followed + drifted > 0).then(|| followed as f64 / (followed + drifted) as f64),
             lower: part(self.surely_followed),
-            upper: part(self.surely_drifted).map(|drifted| 1.0 - drifted),
+            upper: part(whole - self.surely_drifted),
             expected,
             interval: expected.map(around),
         }

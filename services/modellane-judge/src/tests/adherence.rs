@@ -79,15 +79,27 @@ fn an_empty_cell_has_no_rates() {
 
 #[test]
 fn the_interval_lies_where_the_reviewed_sample_puts_it() {
-    // Stated 0.8 for a hundred uses of which ninety were followed.
-    let reviewed: Vec<(Share, bool)> = (0..100).map(|n| (millionth(800_000), n < 90)).collect();
+    // Stated 0.8 for a hundred uses of which 84 were followed.
+    let reviewed: Vec<(Share, bool)> = (0..100).map(|n| (millionth(800_000), n < 84)).collect();
     let error = ExpectationError::of(&reviewed);
-    assert!((error.mean - 0.1).abs() < 1e-9 && (error.deviation - (0.09f64 / 99.0).sqrt()).abs() < 1e-9);
+    assert!((error.mean - 0.04).abs() < 1e-9 && (error.deviation - (0.1344f64 / 99.0).sqrt()).abs() < 1e-9);
     let mut cell = AdherenceCell::default();
-    (0..1_000).for_each(|n| cell.add(1, n, &judged(Verdict::Followed, ConfidenceLabel::Medium, 800_000, 0)));
+    (0..100).for_each(|n| cell.add(1, n, &judged(Verdict::Followed, ConfidenceLabel::Medium, 800_000, 0)));
     let (low, high) = cell.adherence(error).interval.unwrap();
-    assert!(((low + high) / 2.0 - 0.9).abs() < 1e-9 && high - low > 2.0 * 1.645 * error.deviation);
+    assert!(((low + high) / 2.0 - 0.84).abs() < 1e-9 && high - low > 2.0 * 1.645 * error.deviation);
     assert_eq!(ExpectationError::of(&[]), ExpectationError::default());
+}
+
+#[test]
+fn an_interval_that_lies_beside_the_expectation_reaches_as_far_as_it() {
+    let mut cell = AdherenceCell::default();
+    (0..10_000).for_each(|n| cell.add(1, n, &judged(Verdict::Followed, ConfidenceLabel::Medium, 800_000, 0)));
+    let at = |mean| cell.adherence(ExpectationError { mean, deviation: 0.0 }).interval.unwrap();
+    let half = 1.645 * (0.8 * 0.2 / 10_000.0f64).sqrt();
+    let (low, high) = at(0.1);
+    assert!((low - 0.8).abs() < 1e-9 && (high - 0.9 - half).abs() < 1e-9, "{low} {high}");
+    let (low, high) = at(-0.1);
+    assert!((low - 0.7 + half).abs() < 1e-9 && (high - 0.8).abs() < 1e-9, "{low} {high}");
 }
 
 /// A judgement as judging makes them: the verdict follows from the probabilities.
@@ -112,18 +124,23 @@ fn any_judgement() -> impl Strategy<Value = Judgement> {
 proptest! {
     /// The contract's order of the figures, whatever the rows and their weights.
     #[test]
-    fn bounds_hold_rate_and_expectation(rows in prop::collection::vec((any_judgement(), 0u32..10_000, 0u8..5), 0..30)) {
+    fn bounds_and_interval_hold_rate_and_expectation(
+        rows in prop::collection::vec((any_judgement(), 0u32..10_000, 0u8..5), 0..30),
+        mean in -1.0f64..1.0,
+        deviation in 0.0f64..0.1,
+    ) {
         let mut cell = AdherenceCell::default();
         rows.iter().for_each(|(judgement, weight, segment)| cell.add(u128::from(*weight), *segment, judgement));
-        let Adherence { total, rate, lower, upper, expected, interval } = cell.adherence(ExpectationError::default());
+        let error = ExpectationError { mean, deviation };
+        let Adherence { total, rate, lower, upper, expected, interval } = cell.adherence(error);
         prop_assert_eq!(total, rows.iter().map(|(_, weight, _)| u128::from(*weight)).sum::<u128>());
         let Some(((lower, upper), expected)) = lower.zip(upper).zip(expected) else {
             prop_assert_eq!(total, 0);
             return Ok(());
         };
         let tiny = 1e-12;
-        prop_assert!(0.0 <= lower && lower <= expected + tiny && expected <= upper + tiny && upper <= 1.0);
+        prop_assert!(0.0 <= lower && lower <= expected && expected <= upper && upper <= 1.0);
         prop_assert!(rate.is_none_or(|rate| lower <= rate + tiny && rate <= upper + tiny));
-        prop_assert!(interval.is_some_and(|(low, high)| low <= expected + tiny && expected <= high + tiny));
+        prop_assert!(interval.is_some_and(|(low, high)| 0.0 <= low && low <= expected && expected <= high && high <= 1.0));
     }
 }
