@@ -131,12 +131,21 @@ fn context_over_http_comes_like_records_do() -> Result<()> {
     let (status, answer) = put(&url("prices"), None, b"prices: hunter2")?;
     ensure!(status == 422 && answer["problems"].is_array(), "a broken file: {status} {answer}");
     ensure!(!answer.to_string().contains("hunter2"), "a reply repeats a value");
+    let (status, answer) = put(&url("weights"), None, br#"{"format":2,"sources":"hunter2"}"#)?;
+    ensure!(status == 422 && answer["problems"].is_array(), "weights of another version: {status} {answer}");
+    ensure!(!answer.to_string().contains("hunter2"), "a reply repeats a value");
     let (status, answer) = put(&url("policy"), None, b"[]")?;
     ensure!(status == 400 && answer["error"].is_string(), "no bundle: {status} {answer}");
     let wrong = ureq::post(url("finance")).config().http_status_as_error(false).build().send("x")?;
     ensure!(wrong.status().as_u16() == 405, "a wrong method: {}", wrong.status());
     ensure!(wrong.headers().get("allow").is_some_and(|allow| allow == "PUT"));
     ensure!(entries(&data.join("lake/context")) == 1, "what was refused left something behind");
+    let metrics = format!("http://{}/metrics", instance.addresses.collector);
+    let metrics = ureq::get(&metrics).call()?.body_mut().read_to_string()?;
+    let refused = r#"modellane_context_refused_total{service="collector",kind="weights"} 1"#;
+    ensure!(metrics.contains(refused), "{metrics}");
+    taken(put(&url("weights"), None, br#"{"format":1,"sources":{},"repositories":{}}"#)?)?;
+    ensure!(entries(&data.join("lake/context")) == 2);
     instance.stop()
 }
 

@@ -17,6 +17,8 @@ closed_enum! {
         Finance = "finance",
         /// What the budgets had been spent before a day.
         Spending = "spending",
+        /// Weights of the evidence for links.
+        Weights = "weights",
         /// A kind that this version does not know; readers skip it.
         Unknown = "unknown",
     }

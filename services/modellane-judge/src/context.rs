@@ -26,6 +26,8 @@ pub enum ContextObject {
     Finance(FinanceObject),
     /// What the budgets had been spent before a day.
     Spending(SpendingObject),
+    /// Weights of the evidence for links.
+    Weights(MatchModel),
 }
 
 /// The stored form of an object.
@@ -48,6 +50,7 @@ impl ContextObject {
             Self::Prices(_) => ContextKind::Prices,
             Self::Finance(_) => ContextKind::Finance,
             Self::Spending(_) => ContextKind::Spending,
+            Self::Weights(_) => ContextKind::Weights,
         }
     }
 
@@ -62,6 +65,7 @@ impl ContextObject {
             Self::Prices(object) => json(object),
             Self::Finance(object) => json(object),
             Self::Spending(object) => json(object),
+            Self::Weights(model) => model.encode(),
         }?;
         Ok(EncodedObject { kind: self.kind(), hash: object_hash(&bytes), bytes })
     }
@@ -85,6 +89,7 @@ impl ContextObject {
             ContextKind::Prices => Self::Prices(read(bytes, PriceObject::FORMAT)?),
             ContextKind::Finance => Self::Finance(read(bytes, FinanceObject::FORMAT)?),
             ContextKind::Spending => Self::Spending(read(bytes, SpendingObject::FORMAT)?),
+            ContextKind::Weights => Self::Weights(MatchModel::decode(bytes)?),
             ContextKind::Unknown => return Ok(None),
         }))
     }
@@ -164,8 +169,8 @@ impl ContextState {
 
     /// Applies the object that the pointer at `offset` names. Pointers come in the order of their
     /// offsets; one that was applied before changes nothing. A newer directory or price list replaces the
-    /// older one, what was spent that of the same day; a bundle replaces the one of the same id and version
-    /// and stands beside the others. After an error the state is unchanged.
+    /// older one, and so do weights; what was spent that of the same day; a bundle replaces the one of the same
+    /// id and version and stands beside the others. After an error the state is unchanged.
     pub fn apply(&mut self, pointer: &ContextPointer, offset: i64, bytes: &[u8]) -> Result<(), ContextError> {
         if offset <= self.version {
             return Ok(());
@@ -185,6 +190,7 @@ impl ContextState {
             Some(ContextObject::Spending(object)) => {
                 self.spending.insert(object.day, object);
             }
+            Some(ContextObject::Weights(model)) => self.set_match_model(model),
             // Budgets enter the judgement of one event as what was spent of them, and nothing else does.
             Some(ContextObject::Finance(_)) | None => {}
         }

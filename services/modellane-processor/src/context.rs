@@ -4,6 +4,7 @@ use crate::ProcessorError;
 use modellane_event::{ContextPointer, IntentEvent};
 use modellane_judge::ContextState;
 use modellane_kafka::{AssignedConsumer, KafkaConfig, Record, Topic};
+use modellane_runtime::{MetricName, Metrics};
 use modellane_schema::{AvroCodec, context_codec, intent_codec};
 use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
@@ -29,11 +30,16 @@ pub struct ContextFeed {
     intent_codec: AvroCodec<IntentEvent>,
     objects: Box<dyn ContextObjects>,
     state: ContextState,
+    metrics: Metrics,
 }
 
 impl ContextFeed {
     /// Starts before the first message of both topics.
-    pub async fn open(kafka: &KafkaConfig, objects: Box<dyn ContextObjects>) -> Result<Self, ProcessorError> {
+    pub async fn open(
+        kafka: &KafkaConfig,
+        objects: Box<dyn ContextObjects>,
+        metrics: Metrics,
+    ) -> Result<Self, ProcessorError> {
         Ok(Self {
             pointers: TopicTail::open(kafka, Topic::Context).await?,
             intents: TopicTail::open(kafka, Topic::Intents).await?,
@@ -41,6 +47,7 @@ impl ContextFeed {
             intent_codec: intent_codec(),
             objects,
             state: ContextState::new(),
+            metrics,
         })
     }
 
@@ -71,7 +78,7 @@ impl ContextFeed {
     }
 
     /// A pointer whose object cannot be used leaves the context as it was: events are judged with what is
-    /// known, and the log says which version is missing.
+    /// known, the log says which version is missing and why, and a metric counts it.
     async fn apply_pointer(&mut self, pointer: &ContextPointer, offset: i64) -> Result<(), ProcessorError> {
         let hash = pointer.hash.to_string();
         let bytes = self
@@ -80,7 +87,9 @@ impl ContextFeed {
             .await
             .map_err(|reason| ProcessorError::ContextObject { hash: hash.clone(), reason })?;
         if let Err(error) = self.state.apply(pointer, offset, &bytes) {
-            tracing::error!(offset, object = hash, %error, "context version is not used");
+            let kind = pointer.kind.as_str();
+            tracing::error!(offset, kind, object = hash, %error, "context version is not used");
+            self.metrics.add(MetricName::ContextRefused, &[("service", "processor"), ("kind", kind)], 1);
         }
         Ok(())
     }

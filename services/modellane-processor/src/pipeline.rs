@@ -105,7 +105,7 @@ impl Processor {
         metrics: Metrics,
     ) -> BoxFuture<'_, Result<Self, ProcessorError>> {
         async move {
-            let mut context = ContextFeed::open(kafka, objects).await?;
+            let mut context = ContextFeed::open(kafka, objects, metrics.clone()).await?;
             match context.catch_up().await {
                 // Before the first batch it is met again, and waited for with an alarm.
                 Err(error) if error.is_about_context() => tracing::error!(%error, "waiting for context"),

@@ -32,6 +32,8 @@ pub enum MetricName {
     ProcessorUndecodable,
     /// Newest context version known.
     ProcessorContextVersion,
+    /// Versions of the context that were refused, by service and kind; what held before goes on to hold.
+    ContextRefused,
     /// Events by what the ledger decided.
     SinkDecisions,
     /// Commits, by table.
@@ -51,7 +53,7 @@ pub enum MetricName {
 }
 
 impl MetricName {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::CollectorAccepted,
         Self::CollectorRejected,
         Self::CollectorSkipped,
@@ -61,6 +63,7 @@ impl MetricName {
         Self::ProcessorJudged,
         Self::ProcessorUndecodable,
         Self::ProcessorContextVersion,
+        Self::ContextRefused,
         Self::SinkDecisions,
         Self::SinkCommits,
         Self::SinkCommitRows,
@@ -84,6 +87,7 @@ impl MetricName {
             Self::ProcessorContextVersion => {
                 ("modellane_processor_context_version", "Newest context version known")
             }
+            Self::ContextRefused => ("modellane_context_refused", "Versions of the context refused"),
             Self::SinkDecisions => ("modellane_sink_decisions", "Events by decision of the ledger"),
             Self::SinkCommits => ("modellane_sink_commits", "Commits"),
             Self::SinkCommitRows => ("modellane_sink_commit_rows", "Rows of the newest commit"),

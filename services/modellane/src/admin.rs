@@ -1,5 +1,5 @@
-//! `PUT /v1/directory`, `/v1/policy`, `/v1/prices`, `/v1/finance`: one version each, all or nothing. The
-//! collector asks for the admin key before these routes are reached.
+//! `PUT /v1/directory`, `/v1/policy`, `/v1/prices`, `/v1/finance`, `/v1/weights`: one version each, all or
+//! nothing. The collector asks for the admin key before these routes are reached.
 
 use crate::context::{Change, ContextIntake, IntakeError};
 use axum::extract::{Request, State};
@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, put};
 use axum::{Json, Router};
 use modellane_collector::Collector;
+use modellane_event::ContextKind;
+use modellane_runtime::{MetricName, Metrics};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,23 +19,27 @@ use std::sync::Arc;
 struct Admin {
     collector: Arc<Collector>,
     context: Arc<ContextIntake>,
+    metrics: Metrics,
 }
 
 /// Reads a body as one part of the context.
 type Read = fn(&mut Change, &[u8]) -> Result<(), IntakeError>;
 
 /// The routes. Bodies come in like those of records: encodings and limits are the collector's.
-pub(crate) fn router(collector: Arc<Collector>, context: Arc<ContextIntake>) -> Router {
+pub(crate) fn router(collector: Arc<Collector>, context: Arc<ContextIntake>, metrics: Metrics) -> Router {
     Router::new()
-        .route("/v1/directory", route(|change, body| change.directory(body)))
-        .route("/v1/policy", route(policy))
-        .route("/v1/prices", route(|change, body| change.prices(body)))
-        .route("/v1/finance", route(|change, body| change.finance(body)))
-        .with_state(Admin { collector, context })
+        .route("/v1/directory", route(ContextKind::Directory, |change, body| change.directory(body)))
+        .route("/v1/policy", route(ContextKind::Policy, policy))
+        .route("/v1/prices", route(ContextKind::Prices, |change, body| change.prices(body)))
+        .route("/v1/finance", route(ContextKind::Finance, |change, body| change.finance(body)))
+        .route("/v1/weights", route(ContextKind::Weights, |change, body| change.weights(body)))
+        .with_state(Admin { collector, context, metrics })
 }
 
-fn route(read: Read) -> MethodRouter<Admin> {
-    put(move |State(admin): State<Admin>, request: Request| async move { admin.take(request, read).await })
+fn route(kind: ContextKind, read: Read) -> MethodRouter<Admin> {
+    put(move |State(admin): State<Admin>, request: Request| async move {
+        admin.take(request, kind, read).await
+    })
         .fallback(|| async {
             failure(StatusCode::METHOD_NOT_ALLOWED, "a version of the context comes by PUT")
         })
@@ -51,12 +57,17 @@ fn policy(change: &mut Change, body: &[u8]) -> Result<(), IntakeError> {
 }
 
 impl Admin {
-    async fn take(&self, request: Request, read: Read) -> Response {
+    async fn take(&self, request: Request, kind: ContextKind, read: Read) -> Response {
         let (body, _in_flight) = match self.collector.receive(request).await {
             Ok(received) => received,
             Err(refused) => return refused,
         };
-        match self.change(&body, read).await {
+        let changed = self.change(&body, read).await;
+        if let Err(IntakeError::Unreadable(_) | IntakeError::Invalid(_)) = &changed {
+            let labels = [("service", "collector"), ("kind", kind.as_str())];
+            self.metrics.add(MetricName::ContextRefused, &labels, 1);
+        }
+        match changed {
             Ok(()) => Json(json!({ "accepted": true })).into_response(),
             Err(IntakeError::Unreadable(error)) => failure(StatusCode::BAD_REQUEST, error),
             Err(IntakeError::Invalid(error)) => {

@@ -4,6 +4,7 @@ use crate::pointers::Pointers;
 use crate::teams::Teams;
 use anyhow::{Context as _, Result, anyhow};
 use modellane_event::{ContextKind, ContextPointer, Date, Label, LakeKey, PersonId};
+use modellane_judge::matching::MatchModel;
 use modellane_judge::{
     Bundle, ContextError, ContextObject, EncodedObject, FinanceObject, PersonIds, PolicyObject,
     SpendingObject, TeamEntry, parse_directory, parse_finance, parse_prices,
@@ -98,6 +99,11 @@ impl Change {
     pub(crate) fn finance(&mut self, bytes: &[u8]) -> Result<(), IntakeError> {
         let object = parse_finance(bytes, &mut self.persons)?;
         self.add(ContextObject::Finance(object))
+    }
+
+    /// Reads `weights.json`.
+    pub(crate) fn weights(&mut self, bytes: &[u8]) -> Result<(), IntakeError> {
+        self.add(ContextObject::Weights(MatchModel::decode(bytes)?))
     }
 
     fn add(&mut self, object: ContextObject) -> Result<(), IntakeError> {

@@ -41,8 +41,9 @@ impl Listening {
             Arc::clone(&base.clock),
             base.metrics.clone(),
         )?;
+        let admin = admin::router(Arc::clone(&collector), context, base.metrics.clone());
         let routes = router(Arc::clone(&collector))
-            .merge(admin_only(Arc::clone(&collector), admin::router(Arc::clone(&collector), context)))
+            .merge(admin_only(Arc::clone(&collector), admin))
             .merge(health_router(base.readiness.clone(), base.metrics.clone()));
         let mut tasks = JoinSet::new();
         let address = serve("collector.listen", config.listen, routes, shutdown, &mut tasks).await?;
@@ -121,6 +122,6 @@ async fn serve(
 fn lost(status: StatusCode) -> Response {
     let error = "records come by POST to /v1/sources/SOURCE/records, intents to /v1/intents, telemetry to \
                  /v1/logs, /v1/traces and /v1/metrics; context comes by PUT to /v1/directory, /v1/policy, \
-                 /v1/prices and /v1/finance; reports are served by the query service";
+                 /v1/prices, /v1/finance and /v1/weights; reports are served by the query service";
     (status, Json(json!({ "error": error }))).into_response()
 }

@@ -95,6 +95,7 @@ impl Folder {
         folder.read_file(dir, "directory.yaml", Change::directory, &mut problems);
         folder.read_file(dir, "prices.yaml", Change::prices, &mut problems);
         folder.read_file(dir, "finance.yaml", Change::finance, &mut problems);
+        folder.read_file(dir, "weights.json", Change::weights, &mut problems);
         for bundle in folders(&dir.join("policy"), &mut problems) {
             problems.extend(folder.read_bundle(&bundle).err());
         }

@@ -43,8 +43,6 @@ pub struct Calibration {
     pub reviewed: u64,
 }
 
-/// Reviewed uses from which a source counts as calibrated.
-const LEAST_REVIEWED: usize = 300;
 /// How firmly weights of 1 and shifts of 0 bits are believed before any review: within 0.7, within 3 bits.
 const BEFORE_REVIEW: Trust = Trust { weights: 2.0, shifts: 0.1 };
 /// How firmly a source is believed to be as all sources together: within 0.25, within a quarter of a bit.
@@ -90,7 +88,8 @@ impl MatchModel {
         let unbent = Bend { work: 1.0, time: 1.0, shifts: PerLevel([0.0; 12]) };
         let together = fit(&all, unbent, BEFORE_REVIEW);
         let mut fitted = Vec::new();
-        for (source, sample) in samples.iter().filter(|(_, sample)| sample.len() >= LEAST_REVIEWED) {
+        let is_enough = |sample: &[Reviewed]| sample.len() as u64 >= Calibration::LEAST_REVIEWED;
+        for (source, sample) in samples.iter().filter(|(_, sample)| is_enough(sample)) {
             let bend = fit(&scored((source, sample)), together, AS_ALL);
             let calibration = Calibration::of(bend, sample.len());
             let source_model = SourceModel { calibration: Some(calibration), ..raw(source) };
@@ -116,6 +115,13 @@ fn fit(scored: &[Scored], believed: Bend, trust: Trust) -> Bend {
 }
 
 impl Calibration {
+    /// Reviewed uses from which a source counts as calibrated.
+    pub const LEAST_REVIEWED: u64 = 300;
+    /// Greatest weight, in thousandths.
+    pub(super) const MOST_WEIGHT: i32 = 5_000;
+    /// Greatest shift either way, in thousandths of a bit.
+    pub(super) const MOST_SHIFT: i32 = 20_000;
+
     fn of(bend: Bend, reviewed: usize) -> Self {
         let whole = |value: f64| (value * 1_000.0).round() as i32;
         Self {
@@ -137,10 +143,10 @@ impl Calibration {
     }
 
     pub(super) fn is_sound(&self) -> bool {
-        let is_weight = |weight: i32| (0..=5_000).contains(&weight);
+        let is_weight = |weight: i32| (0..=Self::MOST_WEIGHT).contains(&weight);
         is_weight(self.work)
             && is_weight(self.time)
-            && self.shifts.0.iter().all(|shift| shift.abs() <= 20_000)
+            && self.shifts.0.iter().all(|shift| (-Self::MOST_SHIFT..=Self::MOST_SHIFT).contains(shift))
     }
 }
 

@@ -166,6 +166,24 @@ impl Level {
         Self::Far,
     ];
 
+    /// Its name in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TicketEqual => "ticket_equal",
+            Self::TicketDiffers => "ticket_differs",
+            Self::RepoEqual => "repo_equal",
+            Self::RepoDiffers => "repo_differs",
+            Self::Inside => "inside",
+            Self::Contested => "contested",
+            Self::Superseded => "superseded",
+            Self::Abandoned => "abandoned",
+            Self::Stale => "stale",
+            Self::Near => "near",
+            Self::Outside => "outside",
+            Self::Far => "far",
+        }
+    }
+
     /// All levels in order.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::WORK.into_iter().chain(Self::TIME)

@@ -15,6 +15,7 @@ mod fit;
 mod model;
 mod score;
 mod segments;
+mod stored;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,6 @@
 use super::calibration::Calibration;
 use super::evidence::{Comparison, KeyLevel, Level, PerLevel};
 use super::fit::MatchCounts;
-use crate::problem::ContextError;
 use modellane_event::{Label, Share, WorkspaceKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,11 +43,12 @@ impl SourceModel {
     /// Whether links of this source may be labelled better than medium: weights of its own, checked against
     /// a reviewed sample.
     pub fn is_calibrated(&self) -> bool {
-        self.keyed_rows >= Self::LEAST_KEYED && self.calibration.is_some()
+        let is_enough = |calibration: Calibration| calibration.reviewed >= Calibration::LEAST_REVIEWED;
+        self.keyed_rows >= Self::LEAST_KEYED && self.calibration.is_some_and(is_enough)
     }
 }
 
-/// Everything that scoring reads, as the topic of the weights carries it.
+/// Everything that scoring reads: the context object `weights`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MatchModel {
@@ -61,7 +61,7 @@ pub struct MatchModel {
 }
 
 /// Greatest number of thousandths of a bit that any weight may have.
-const MOST_BITS: i32 = 40_000;
+pub(super) const MOST_BITS: i32 = 40_000;
 
 impl MatchModel {
     /// Version of the layout that this program writes and reads.
@@ -92,27 +92,6 @@ impl MatchModel {
     /// Bits by which equality in this repository differs from equality on average.
     pub fn term_bits(&self, workspace: Option<WorkspaceKey>) -> i32 {
         workspace.and_then(|workspace| self.repositories.get(&workspace)).copied().unwrap_or(0)
-    }
-
-    /// Its stored form; equal models have equal bytes.
-    pub fn encode(&self) -> Result<Vec<u8>, ContextError> {
-        serde_json::to_vec(self).map_err(|_| ContextError::Unreadable)
-    }
-
-    /// Reads the stored form. A weight that no evidence could give is refused.
-    pub fn decode(bytes: &[u8]) -> Result<Self, ContextError> {
-        let model: Self = serde_json::from_slice(bytes).map_err(|_| ContextError::Unreadable)?;
-        let is_weight = |bits: &i32| bits.abs() <= MOST_BITS;
-        let is_sound = |source: &SourceModel| {
-            let null = source.null_prior;
-            source.bits.0.iter().all(is_weight)
-                && (Share::ZERO < null && null < Share::ONE)
-                && source.calibration.is_none_or(|calibration| calibration.is_sound())
-        };
-        let sound = model.format == Self::FORMAT
-            && model.sources.values().all(is_sound)
-            && model.repositories.values().all(is_weight);
-        if sound { Ok(model) } else { Err(ContextError::Unreadable) }
     }
 
     /// Name of this version: the hash of its content, the same wherever it is computed.

@@ -9,3 +9,4 @@ mod identity_and_links;
 mod mixtures;
 mod properties;
 mod verdicts;
+mod weights;

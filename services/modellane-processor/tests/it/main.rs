@@ -3,3 +3,4 @@
 mod schema_registry;
 mod support;
 mod unknown_schema;
+mod weights;

@@ -31,6 +31,7 @@ schema_files! {
     "intent" 1,
     "context_pointer" 1,
     "context_pointer" 2,
+    "context_pointer" 3,
     "reject" 1,
     "scope_closed" 1,
 }

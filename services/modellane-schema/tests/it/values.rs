@@ -237,7 +237,7 @@ pub(crate) fn intent() -> BoxedStrategy<IntentEvent> {
 
 pub(crate) fn context_pointer() -> BoxedStrategy<ContextPointer> {
     record!(ContextPointer {
-        kind: variants!(ContextKind: Directory Policy Prices Finance Spending Unknown),
+        kind: variants!(ContextKind: Directory Policy Prices Finance Spending Weights Unknown),
         hash: label(),
         effective: maybe(time()),
         recorded_at: time(),

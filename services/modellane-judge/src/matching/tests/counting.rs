@@ -135,11 +135,4 @@ fn a_model_reads_back_from_its_bytes_and_each_change_renames_it() {
     let mut other = model.clone();
     other.sources.get_mut(&source()).unwrap().bits[Level::Near] += 1;
     assert_ne!(other.id(), model.id());
-    let mut absurd = model.clone();
-    absurd.sources.get_mut(&source()).unwrap().bits[Level::Near] = 90_000;
-    assert!(MatchModel::decode(&absurd.encode().unwrap()).is_err());
-    absurd = model.clone();
-    absurd.sources.get_mut(&source()).unwrap().null_prior = Share::ZERO;
-    assert!(MatchModel::decode(&absurd.encode().unwrap()).is_err());
-    assert!(MatchModel::decode(b"{}").is_err());
 }

@@ -3,6 +3,7 @@ mod comparing;
 mod counting;
 mod grouping;
 mod scoring;
+mod storing;
 
 use super::*;
 use modellane_event::{Label, Share, WorkspaceKey};

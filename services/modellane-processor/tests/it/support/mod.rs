@@ -4,25 +4,32 @@
 
 use modellane_embedded_kafka::{Broker, BrokerConfig};
 use modellane_event::*;
+use modellane_judge::object_hash;
 use modellane_kafka::{AssignedConsumer, KafkaConfig, Publisher, Record, Topic, ensure_topics};
 use modellane_processor::{ContextObjects, Processor, ProcessorConfig, ProcessorError, Progress};
-use modellane_runtime::{ManualClock, Metrics, Readiness, Shutdown};
-use modellane_schema::usage_codec;
+use modellane_runtime::{Clock, ManualClock, Metrics, Readiness, Shutdown};
+use modellane_schema::{context_codec, intent_codec, usage_codec};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// No context was ever announced, so none is asked for.
-struct NoObjects;
+/// The context objects that were put, by hash.
+#[derive(Clone, Default)]
+struct Objects(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
 
-impl ContextObjects for NoObjects {
-    fn get<'a>(&'a self, _: &'a str) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'a>> {
-        Box::pin(std::future::ready(Err("there is none".to_owned())))
+impl ContextObjects for Objects {
+    fn get<'a>(
+        &'a self,
+        hash: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send + 'a>> {
+        let object = self.0.lock().unwrap().get(hash).cloned();
+        Box::pin(std::future::ready(object.ok_or_else(|| "there is none".to_owned())))
     }
 }
 
@@ -32,6 +39,7 @@ pub(crate) struct Bench {
     pub(crate) kafka: KafkaConfig,
     pub(crate) publisher: Publisher,
     pub(crate) clock: Arc<ManualClock>,
+    objects: Objects,
 }
 
 pub(crate) struct Running {
@@ -56,7 +64,7 @@ impl Bench {
         ensure_topics(&kafka, 2).await.unwrap();
         let publisher = Publisher::new(&kafka).unwrap();
         let clock = Arc::new(ManualClock::at(UtcTime::parse("2026-11-10T00:00:00Z").unwrap()));
-        Self { _dir: dir, _broker: broker, kafka, publisher, clock }
+        Self { _dir: dir, _broker: broker, kafka, publisher, clock, objects: Objects::default() }
     }
 
     pub(crate) fn topic(&self, topic: Topic) -> String {
@@ -68,11 +76,30 @@ impl Bench {
     }
 
     pub(crate) async fn put_usage(&self, number: u32) -> EventId {
-        let event = usage(number);
+        self.put_event(usage(number)).await
+    }
+
+    pub(crate) async fn put_event(&self, event: UsageEvent) -> EventId {
         let mut payload = Vec::new();
         usage_codec().encode(&event, &mut payload).unwrap();
         self.put(Topic::Usage, event.event_id.as_bytes(), &payload).await;
         event.event_id
+    }
+
+    pub(crate) async fn put_intent(&self, intent: &IntentEvent) {
+        let mut payload = Vec::new();
+        intent_codec().encode(intent, &mut payload).unwrap();
+        self.put(Topic::Intents, intent.intent_id.as_str().as_bytes(), &payload).await;
+    }
+
+    /// Stores an object and announces it.
+    pub(crate) async fn put_context(&self, kind: ContextKind, bytes: &[u8]) {
+        let hash = object_hash(bytes);
+        self.objects.0.lock().unwrap().insert(hash.to_string(), bytes.to_vec());
+        let pointer = ContextPointer { kind, hash, effective: None, recorded_at: self.clock.now() };
+        let mut payload = Vec::new();
+        context_codec().encode(&pointer, &mut payload).unwrap();
+        self.put(Topic::Context, kind.as_str().as_bytes(), &payload).await;
     }
 
     /// Everything that a topic holds now.
@@ -98,13 +125,17 @@ impl Bench {
     }
 
     pub(crate) async fn start(&self) -> Running {
+        self.start_with(ProcessorConfig::default()).await
+    }
+
+    pub(crate) async fn start_with(&self, config: ProcessorConfig) -> Running {
         let (readiness, metrics, shutdown) = (Readiness::new(), Metrics::new(), Shutdown::new());
         readiness.set(true);
         let processor = Processor::open(
-            ProcessorConfig::default(),
+            config,
             &self.kafka,
-            Box::new(NoObjects),
-            LakeKey::new([1; 32]),
+            Box::new(self.objects.clone()),
+            lake_key(),
             self.clock.clone(),
             metrics.clone(),
         );
@@ -137,8 +168,12 @@ impl Running {
     }
 }
 
+pub(crate) fn lake_key() -> LakeKey {
+    LakeKey::new([1; 32])
+}
+
 pub(crate) fn usage(number: u32) -> UsageEvent {
-    let key = LakeKey::new([1; 32]);
+    let key = lake_key();
     let start = UtcTime::parse("2026-11-01T08:00:00Z").unwrap();
     let facts = UsageFacts::request(Label::literal("litellm"), start, start);
     let natural = format!("request-{number}");
