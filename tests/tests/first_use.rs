@@ -399,3 +399,28 @@ fn a_budget_that_was_spent_yesterday_is_a_fact_today() -> Result<()> {
     ensure!(facts.contains("budget_state=over"), "{facts}");
     instance.stop()
 }
+
+#[test]
+fn an_explanation_weighs_the_evidence_again() -> Result<()> {
+    let Some(bench) = Bench::new()? else { return Ok(()) };
+    bench.write("org/directory.yaml", TEAMS)?;
+    bench.write("org/weights.json", r#"{"format":1,"sources":{},"repositories":{}}"#)?;
+    let intent = r#"{"intent_id":"i-1","person":"ana@acme.example","started_at":"2026-11-05T09:00:00Z"}"#;
+    bench.write("org/intents.ndjson", &format!("{intent}\n"))?;
+    bench.write("org/exports/litellm.spend_logs/a.json", &row_of("r-1", "ana@acme.example"))?;
+    bench.ends(0, &["demo", "--once", "--org", "org", "--data-dir", "data"])?;
+    let report = ["report", "unmatched_detail", "--format", "json", "--data-dir", "data"];
+    let report: Value = serde_json::from_slice(&bench.run(&report)?.stdout)?;
+    let event_id = report[0]["event_id"].as_str().with_context(|| format!("no event in {report}"))?;
+    let printed = bench.ends(0, &["policy", "explain", event_id, "--data-dir", "data"])?;
+    for part in
+        [event_id, "NO_GUIDANCE", "weights     match-", "i-1, ", "PRIOR", "TIME_INSIDE", "none of them"]
+    {
+        ensure!(printed.contains(part), "{part} is not explained: {printed}");
+    }
+    ensure!(!printed.contains("another verdict"), "{printed}");
+    let nobody = "00000000-0000-0000-0000-000000000001";
+    let printed = bench.ends(1, &["policy", "explain", nobody, "--data-dir", "data"])?;
+    ensure!(printed.contains("the ledger has no event"), "{printed}");
+    Ok(())
+}

@@ -1,76 +1,165 @@
 //! Why one event was judged as it was.
 
+mod text;
+
 use crate::candidates::{Gathered, gather};
 use crate::context::ContextState;
-use crate::identity::identify;
-use crate::judge::judge;
+use crate::identity::{Identity, identify};
+use crate::judge::{judge, link};
+use crate::linker::Target;
 use crate::matching::Step;
 use crate::policy::{Bundle, OutcomeClass};
-use modellane_event::{Grain, Judgement, Label, Share, UsageEvent};
+use modellane_event::{EventId, Grain, Judgement, Label, Share, UsageEvent, UtcTime};
+use std::collections::HashMap;
 
-/// A judgement with the evidence behind it.
+/// A judgement with the evidence behind it. Its text is for people: `to_string`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
+    /// Which event.
+    pub event_id: EventId,
+    /// Its feed.
+    pub source: Label,
+    /// What one record of it stands for.
+    pub grain: Grain,
+    /// When the use began.
+    pub at: UtcTime,
     /// What was judged.
     pub judgement: Judgement,
-    /// Candidates in the order of their probability. Empty for what is not linked by weighed evidence.
+    /// Candidates, the most probable first.
     pub candidates: Vec<ExplainedCandidate>,
-    /// Missing facts each of which would settle the verdict by itself, whatever its value.
-    pub would_settle: Vec<Label>,
+    /// Probability that the use belongs to none of them.
+    pub none: Share,
+    /// Rules that decided.
+    pub rules: Vec<ExplainedRule>,
+    /// What is not known and matters.
+    pub missing: Vec<MissingFact>,
 }
 
 /// One candidate with its waterfall.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExplainedCandidate {
-    /// The intent.
-    pub intent_id: Label,
-    /// Evidence in thousandths of a bit; it sums to log2 P(candidate)/P(none) before calibration.
+    /// The intent; null for a service account's declared task.
+    pub intent_id: Option<Label>,
+    /// The task that it declares.
+    pub task: Option<Label>,
+    /// Probability after calibration; null for one of several that fit equally well by exact keys.
+    pub probability: Option<Share>,
+    /// Evidence in thousandths of a bit; it sums to log2 P(candidate)/P(none) before calibration. Empty for what
+    /// is not linked by weighed evidence.
     pub steps: Vec<Step>,
-    /// Probability after calibration.
-    pub probability: Share,
+}
+
+/// A rule that decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedRule {
+    /// Its id.
+    pub id: Label,
+    /// Whether it allows.
+    pub permits: bool,
+    /// What it says.
+    pub title: Option<String>,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+/// A fact that is not known, and what guidance would say if it were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingFact {
+    /// Its name.
+    pub name: Label,
+    /// What guidance says of each value that the known facts leave possible, in their order.
+    pub values: Vec<(Label, OutcomeClass)>,
+}
+
+impl MissingFact {
+    /// Whether it would settle the verdict by itself, whatever its value.
+    pub fn settles(&self) -> bool {
+        self.values.iter().all(|(_, class)| *class != OutcomeClass::Undecided)
+    }
 }
 
 impl ContextState {
     /// Judges an event again and says why.
     pub fn explain(&self, event: &UsageEvent) -> Explanation {
+        let facts = &event.facts;
         let judgement = judge(self, event);
-        let bundle = self.bundle_at(event.facts.period_start);
-        let would_settle = bundle.map(|bundle| would_settle(bundle, &judgement)).unwrap_or_default();
-        Explanation { candidates: self.explain_candidates(event), would_settle, judgement }
+        let bundle = self.bundle_at(facts.period_start);
+        let identity = identify(&self.directory, &facts.who.accounts, facts.period_start);
+        let link = link(self, event, &identity);
+        let mut waterfalls = self.waterfalls(event, &identity);
+        let weighed = link.candidates.iter().map(|found| match found.target {
+            Target::Declared(intent) => ExplainedCandidate {
+                intent_id: Some(intent.intent_id.clone()),
+                task: intent.task.clone(),
+                probability: Some(found.probability),
+                steps: waterfalls.remove(&intent.intent_id).unwrap_or_default(),
+            },
+            Target::Standing(task) => ExplainedCandidate {
+                intent_id: None,
+                task: Some(task.clone()),
+                probability: Some(found.probability),
+                steps: Vec::new(),
+            },
+        });
+        let mut candidates: Vec<ExplainedCandidate> = weighed.collect();
+        candidates.extend(link.rivals.iter().map(|intent| ExplainedCandidate {
+            intent_id: Some(intent.intent_id.clone()),
+            task: intent.task.clone(),
+            probability: None,
+            steps: Vec::new(),
+        }));
+        Explanation {
+            event_id: event.event_id,
+            source: event.source.clone(),
+            grain: facts.grain,
+            at: facts.period_start,
+            candidates,
+            none: link.null(),
+            rules: bundle.map(|bundle| rules(bundle, &judgement)).unwrap_or_default(),
+            missing: bundle.map(|bundle| missing(bundle, &judgement)).unwrap_or_default(),
+            judgement,
+        }
     }
 
-    fn explain_candidates(&self, event: &UsageEvent) -> Vec<ExplainedCandidate> {
-        let facts = &event.facts;
-        let Some(loaded) = &self.match_model else { return Vec::new() };
-        let identity = identify(&self.directory, &facts.who.accounts, facts.period_start);
-        if !matches!(facts.grain, Grain::Request | Grain::Session) || identity.task().is_some() {
-            return Vec::new();
+    /// Steps by intent, where evidence is weighed use by use.
+    fn waterfalls(&self, event: &UsageEvent, identity: &Identity<'_>) -> HashMap<Label, Vec<Step>> {
+        let Some(loaded) = &self.match_model else { return HashMap::new() };
+        if !matches!(event.facts.grain, Grain::Request | Grain::Session) || identity.task().is_some() {
+            return HashMap::new();
         }
-        let Gathered { intents, set, .. } = gather(&self.intents, &self.directory, facts, &identity);
+        let Gathered { intents, set, .. } = gather(&self.intents, &self.directory, &event.facts, identity);
         let source = loaded.model.source(&event.source);
-        let posterior = set.posterior(&loaded.model, source);
-        let explain = |(number, (intent, probability)): (usize, (&&crate::intents::Intent, &f64))| {
-            let steps = set.waterfall(&loaded.model, source, number);
-            let probability = Share::nearest(*probability);
-            ExplainedCandidate { intent_id: intent.intent_id.clone(), steps, probability }
-        };
-        let mut found: Vec<_> = intents.iter().zip(&posterior.candidates).enumerate().map(explain).collect();
-        found.sort_by(|a, b| (b.probability, &a.intent_id).cmp(&(a.probability, &b.intent_id)));
-        found
+        let steps = |number| set.waterfall(&loaded.model, source, number);
+        let named = intents.iter().enumerate();
+        named.map(|(number, intent)| (intent.intent_id.clone(), steps(number))).collect()
     }
 }
 
-/// Facts of which every value decides.
-fn would_settle(bundle: &Bundle, judgement: &Judgement) -> Vec<Label> {
+fn rules(bundle: &Bundle, judgement: &Judgement) -> Vec<ExplainedRule> {
+    let found = judgement.rule_ids.iter().filter_map(|id| bundle.rules().iter().find(|rule| rule.id == *id));
+    let explained = found.map(|rule| ExplainedRule {
+        id: rule.id.clone(),
+        permits: rule.permits,
+        title: rule.title.clone(),
+        remedy: rule.remedy.clone(),
+    });
+    explained.collect()
+}
+
+/// Each missing fact with what guidance would say of its values, all else as it is known.
+pub(crate) fn missing(bundle: &Bundle, judgement: &Judgement) -> Vec<MissingFact> {
     let known: Vec<(&str, &str)> =
         judgement.facts.iter().filter_map(|fact| fact.as_str().split_once('=')).collect();
-    let decides = |fact: &Label, value: &Label| {
-        let facts = known.iter().copied().chain([(fact.as_str(), value.as_str())]);
-        bundle.evaluate(facts).class != OutcomeClass::Undecided
+    let says = |name: &Label, value: &Label| {
+        let outcome = bundle.evaluate(known.iter().copied().chain([(name.as_str(), value.as_str())]));
+        // Undecided without a fact that would decide: the facts exclude each other.
+        let is_possible = outcome.class != OutcomeClass::Undecided || !outcome.missing.is_empty();
+        is_possible.then(|| (value.clone(), outcome.class))
     };
-    let settles = |fact: &&Label| {
-        let values = bundle.facts().find(|(name, _)| name == fact).map(|(_, values)| values);
-        values.is_some_and(|values| values.iter().all(|value| decides(fact, value)))
+    let fact = |name: &Label| {
+        let (_, values) = bundle.facts().find(|(other, _)| *other == name)?;
+        let values = values.iter().filter_map(|value| says(name, value)).collect();
+        Some(MissingFact { name: name.clone(), values })
     };
-    judgement.missing_facts.iter().filter(settles).cloned().collect()
+    judgement.missing_facts.iter().filter_map(fact).collect()
 }

@@ -42,7 +42,7 @@ pub use directory::{
     AccountEntry, CostCenterEntry, DirectoryObject, MembershipEntry, ParsedDirectory, PersonEntry, PersonIds,
     PersonRecord, ServiceAccountEntry, TeamEntry, WorkspaceEntry, parse_directory,
 };
-pub use explain::{ExplainedCandidate, Explanation};
+pub use explain::{ExplainedCandidate, ExplainedRule, Explanation, MissingFact};
 pub use finance::{Budget, BudgetRevision, FinanceObject, FxRate, Invoice, InvoiceLine, Seat, parse_finance};
 pub use judge::judge;
 pub use overlap::{Counting, OverlapRule, SeenUse, UseGroup, count_once};

@@ -3,7 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use modellane_event::{Date, UtcTime};
+use modellane_event::{Date, EventId, UtcTime};
 use modellane_query::REPORTS;
 use std::path::PathBuf;
 
@@ -227,6 +227,19 @@ pub(crate) enum Policy {
         /// Folder with `bundle.yaml`, `catalogue.csv`, `rules.cedar`, `tests.yaml`.
         dir: PathBuf,
     },
+    /// Says why an event was judged as it was: candidates with their evidence in bits, facts, the rules that
+    /// decided, and what would settle it.
+    Explain(PolicyExplain),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyExplain {
+    /// Id of the event, as the views show it.
+    #[arg(value_name = "EVENT_ID", value_parser = event_id)]
+    pub(crate) event_id: EventId,
+    /// Data directory of the instance.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -258,6 +271,10 @@ fn day(text: &str) -> Result<Date, &'static str> {
     Date::parse(text).map_err(|_| "not a day; write it as 2026-11-01")
 }
 
+fn event_id(text: &str) -> Result<EventId, &'static str> {
+    EventId::parse(text).map_err(|_| "not the id of an event; the views show it, as in unmatched_detail")
+}
+
 fn time(text: &str) -> Result<UtcTime, &'static str> {
     UtcTime::parse(text).map_err(|_| "not a time; write it as 2026-11-10T00:00:00Z")
 }
@@ -286,6 +303,7 @@ mod tests {
             &["report", "spend", "--from", "yesterday"],
             &["report", "spend", "--as-of", "2026-11-01"],
             &["report", "spend", "--from", "2026-11-02", "--to", "2026-11-02"],
+            &["policy", "explain", "nonsense"],
             &["import", "nonsense", "x.json"],
             &["import", "claude_code.otel", "x.json"],
             &["import", "otlp", "x.json", "--observed-at", "now"],

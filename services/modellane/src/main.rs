@@ -15,6 +15,7 @@ mod objects;
 mod org;
 mod out;
 mod pointers;
+mod policy;
 mod print;
 mod progress;
 mod ready;
@@ -32,10 +33,8 @@ use crate::ready::ready;
 use crate::stack::{Base, Roles, Stack};
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
-use modellane_judge::{Bundle, PolicyObject};
 use modellane_kafka::check_cluster;
 use modellane_runtime::{LogFormat, Shutdown, init_logging, load_config};
-use std::path::Path;
 use std::process::ExitCode;
 
 /// Some records were rejected and `--strict` was given.
@@ -132,7 +131,8 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Sources(args) => sources::run(config()?, args).await?,
         Command::Report(args) => report::run(config()?, args).await?,
         Command::Rejects(Rejects::Replay(args)) => rejects::replay(config()?, args).await?,
-        Command::Policy(Policy::Check { dir }) => check_policy(&dir)?,
+        Command::Policy(Policy::Check { dir }) => policy::check(&dir)?,
+        Command::Policy(Policy::Explain(args)) => policy::explain(config()?, args).await?,
         Command::Config(ConfigCommand::Check) => check_config(&config()?).await?,
         Command::Config(ConfigCommand::Key { out }) => key::create(&out)?,
         Command::Completions { shell } => {
@@ -178,15 +178,4 @@ async fn check_config(config: &AppConfig) -> Result<()> {
         out::line(format_args!("for collector, processor and import: {}", key::missing(&key)))?;
     }
     out::line("the configuration can be used")
-}
-
-fn check_policy(dir: &Path) -> Result<()> {
-    let bundle = Bundle::compile(&PolicyObject::from_files(&context::read_bundle(dir)?)?)?;
-    out::line(format_args!(
-        "{} {}: {} rules, {} combinations of facts, tests passed",
-        bundle.id(),
-        bundle.version(),
-        bundle.rules().len(),
-        bundle.vectors()
-    ))
 }

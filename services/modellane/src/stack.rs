@@ -146,6 +146,16 @@ impl Base {
         Self::connect(config, kafka, None, None)
     }
 
+    /// For a command: the cluster or the running instance, and without either the broker of the data directory
+    /// in this process.
+    pub(crate) async fn reach(config: AppConfig, roles: Roles) -> Result<Self> {
+        match (config.kafka.bootstrap.is_some(), DataDir::running(&config.data.dir)) {
+            (true, _) => Self::member(config, roles).await,
+            (false, Some(instance)) => Self::client(config, &instance).await,
+            (false, None) => Self::own(config).await,
+        }
+    }
+
     fn connect(
         config: AppConfig,
         kafka: KafkaConfig,

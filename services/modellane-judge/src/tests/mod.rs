@@ -4,6 +4,7 @@ mod adherence;
 mod budgets;
 mod costs;
 mod evidence;
+mod explaining;
 mod fixture;
 mod identity_and_links;
 mod mixtures;

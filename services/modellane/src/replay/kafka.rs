@@ -12,7 +12,7 @@ use modellane_kafka::{AssignedConsumer, KafkaConfig, Topic};
 use modellane_lake::Lake;
 use modellane_ledger::CommitRecord;
 use modellane_maintenance::{KeptCommit, kept_history};
-use modellane_runtime::{Clock, DataDir, ManualClock, Metrics, Readiness, Shutdown};
+use modellane_runtime::{Clock, ManualClock, Metrics, Readiness, Shutdown};
 use modellane_schema::context_codec;
 use modellane_sink::{
     FETCHES_TABLE, History, HistoryCommit, KafkaLog, LEDGER_TABLE, Sink, SinkConfig, SinkError, SinkHandle,
@@ -32,12 +32,7 @@ pub(super) struct Taken {
 /// Rebuilds, each commit with the time that the old lake gave it.
 pub(super) async fn rebuild(config: AppConfig, new: Lake, shutdown: Shutdown) -> Result<Option<Taken>> {
     let roles = Roles { sink: true, ..Roles::NONE };
-    let running = DataDir::running(&config.data.dir);
-    let base = match (&config.kafka.bootstrap, running) {
-        (Some(_), _) => Base::member(config, roles).await?,
-        (None, Some(instance)) => Base::client(config, &instance).await?,
-        (None, None) => Base::own(config).await?,
-    };
+    let base = Base::reach(config, roles).await?;
     // Without roles it only keeps the embedded broker, if that is this process's own, and stops it in order.
     let stack = Stack::start(base, Roles::NONE, shutdown.clone()).await?;
     let rebuilt = from_topics(&stack.base, new, shutdown).await;

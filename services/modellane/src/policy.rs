@@ -1,0 +1,159 @@
+//! `modellane policy`: checks a bundle, and says why one event was judged as it was.
+
+use crate::cli::PolicyExplain;
+use crate::config::AppConfig;
+use crate::context::read_bundle;
+use crate::objects::LakeObjects;
+use crate::print::Rows;
+use crate::report::open_query;
+use crate::stack::{Base, Roles, Stack};
+use crate::{out, progress};
+use anyhow::{Context, Result, bail};
+use modellane_event::{EventId, UsageEvent};
+use modellane_judge::{Bundle, PolicyObject};
+use modellane_kafka::{AssignedConsumer, KafkaConfig, Topic};
+use modellane_processor::ContextFeed;
+use modellane_query::Query;
+use modellane_runtime::Shutdown;
+use modellane_schema::usage_codec;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const BATCH: usize = 10_000;
+const WAIT: Duration = Duration::from_millis(500);
+/// Polls without a message after which what is still missing counts as gone.
+const PATIENCE: usize = 20;
+
+/// Compiles a bundle and runs its tests.
+pub(crate) fn check(dir: &Path) -> Result<()> {
+    let bundle = Bundle::compile(&PolicyObject::from_files(&read_bundle(dir)?)?)?;
+    out::line(format_args!(
+        "{} {}: {} rules, {} combinations of facts, tests passed",
+        bundle.id(),
+        bundle.version(),
+        bundle.rules().len(),
+        bundle.vectors()
+    ))
+}
+
+/// Judges one event of the ledger again and prints why.
+///
+/// The ledger keeps what was judged, not all that it was judged from. That is read where the processor read it,
+/// while the topic holds it.
+pub(crate) async fn explain(mut config: AppConfig, args: PolicyExplain) -> Result<()> {
+    config.use_data_dir(args.data_dir);
+    config.check()?;
+    let query = open_query(config.clone(), None).await?;
+    let entry = Entry::find(&query, args.event_id).await?;
+    drop(query);
+    let base = Base::reach(config, Roles { processor: true, ..Roles::NONE }).await?;
+    // Without roles it only keeps the embedded broker, if that is this process's own, and stops it in order.
+    let stack = Stack::start(base, Roles::NONE, Shutdown::new()).await?;
+    let explained = entry.explain(&stack.base, args.event_id).await;
+    let stopped = stack.stop().await;
+    let text = explained?;
+    stopped?;
+    out::bytes(text.as_bytes())
+}
+
+/// The current entry of an event, as far as it is shown.
+struct Entry(BTreeMap<String, String>);
+
+impl Entry {
+    const COLUMNS: [&str; 16] = [
+        "verdict",
+        "reason_code",
+        "verdict_confidence",
+        "verdict_label",
+        "rule_ids",
+        "facts",
+        "missing_facts",
+        "policy_version",
+        "intent_id",
+        "match_confidence",
+        "confidence_label",
+        "match_reasons",
+        "candidates",
+        "model_id",
+        "context_version",
+        "content_hash",
+    ];
+
+    async fn find(query: &Query, event_id: EventId) -> Result<Self> {
+        let sql = format!("SELECT {} FROM usage WHERE event_id = '{event_id}'", Self::COLUMNS.join(", "));
+        let batches = query.sql(&sql).await?;
+        let rows = match batches.first() {
+            Some(first) => Rows::of(&first.schema(), &batches)?.rows,
+            None => Vec::new(),
+        };
+        let Some(row) = rows.into_iter().next() else {
+            bail!("the ledger has no event {event_id}; the views unmatched_detail and usage show ids")
+        };
+        let stated = Self::COLUMNS.into_iter().zip(row);
+        Ok(Self(stated.filter_map(|(column, cell)| Some((column.to_owned(), cell?))).collect()))
+    }
+
+    fn cell(&self, column: &str) -> &str {
+        self.0.get(column).map_or("", String::as_str)
+    }
+
+    async fn explain(&self, base: &Base, event_id: EventId) -> Result<String> {
+        let Some(event) = self.event(&base.kafka, event_id).await? else { return Ok(self.stored(event_id)) };
+        let objects = Box::new(LakeObjects(Arc::clone(&base.lake)));
+        let mut context = ContextFeed::open(&base.kafka, objects, base.metrics.clone()).await?;
+        context.catch_up().await.context("the context cannot be read to its end")?;
+        let explained = context.state().explain(&event);
+        let mut text = explained.to_string();
+        if explained.judgement.verdict.as_str() != self.cell("verdict") {
+            text.push_str(&format!(
+                "\nThe ledger has another verdict: {}, judged under context version {}. This is judged under \
+                 version {} and with the intents that are known now.\n",
+                self.cell("verdict"),
+                self.cell("context_version"),
+                explained.judgement.context_version
+            ));
+        }
+        Ok(text)
+    }
+
+    /// The message that the entry was judged from, if the topic still holds it.
+    async fn event(&self, kafka: &KafkaConfig, event_id: EventId) -> Result<Option<UsageEvent>> {
+        let topic = Topic::Usage.name(&kafka.topic_prefix);
+        let mut consumer = AssignedConsumer::new(kafka)?;
+        let (mut starts, mut left) = (Vec::new(), 0u64);
+        for partition in consumer.partitions(&topic).await? {
+            let (low, high) = consumer.watermarks(&topic, partition).await?;
+            starts.push((partition, low));
+            left += u64::try_from(high - low).unwrap_or(0);
+        }
+        consumer.assign(&topic, &starts).await?;
+        let (codec, bar, mut idle, mut found) = (usage_codec(), progress::steps(left), 0, None);
+        while left > 0 && found.is_none() && idle <= PATIENCE {
+            let records = consumer.poll_batch(BATCH, WAIT).await?;
+            idle = if records.is_empty() { idle + 1 } else { 0 };
+            left = left.saturating_sub(records.len() as u64);
+            bar.inc(records.len() as u64);
+            let of_event = records.iter().filter(|record| record.key.as_deref() == Some(event_id.as_bytes()));
+            let mut read = of_event.filter_map(|record| codec.decode(record.payload.as_deref()?).ok());
+            found =
+                read.find(|event: &UsageEvent| event.content_hash.to_string() == self.cell("content_hash"));
+        }
+        bar.finish_and_clear();
+        consumer.close().await;
+        Ok(found)
+    }
+
+    /// What the ledger says, where nothing can be weighed again.
+    fn stored(&self, event_id: EventId) -> String {
+        let mut text = format!(
+            "event {event_id}\nKafka no longer holds what it was judged from, so its evidence cannot be weighed \
+             again. The ledger says of it:\n"
+        );
+        for column in Self::COLUMNS.into_iter().filter(|column| self.0.contains_key(*column)) {
+            text.push_str(&format!("{column:<20}{}\n", self.cell(column)));
+        }
+        text
+    }
+}
