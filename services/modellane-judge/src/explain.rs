@@ -151,10 +151,8 @@ pub(crate) fn missing(bundle: &Bundle, judgement: &Judgement) -> Vec<MissingFact
     let known: Vec<(&str, &str)> =
         judgement.facts.iter().filter_map(|fact| fact.as_str().split_once('=')).collect();
     let says = |name: &Label, value: &Label| {
-        let outcome = bundle.evaluate(known.iter().copied().chain([(name.as_str(), value.as_str())]));
-        // Undecided without a fact that would decide: the facts exclude each other.
-        let is_possible = outcome.class != OutcomeClass::Undecided || !outcome.missing.is_empty();
-        is_possible.then(|| (value.clone(), outcome.class))
+        let facts = || known.iter().copied().chain([(name.as_str(), value.as_str())]);
+        bundle.is_possible(facts()).then(|| (value.clone(), bundle.evaluate(facts()).class))
     };
     let fact = |name: &Label| {
         let (_, values) = bundle.facts().find(|(other, _)| *other == name)?;

@@ -133,12 +133,21 @@ impl Bundle {
     /// What guidance says if these facts are known and all others are not. A name or value that the
     /// bundle does not declare is unknown.
     pub fn evaluate<'a>(&self, facts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Arc<Outcome> {
+        self.table.outcome(self.known(facts))
+    }
+
+    /// Whether the bundle calls no part of these facts an impossible combination.
+    pub(crate) fn is_possible<'a>(&self, facts: impl IntoIterator<Item = (&'a str, &'a str)>) -> bool {
+        self.table.is_possible(self.known(facts))
+    }
+
+    fn known<'a>(&self, facts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Known {
         let space = self.table.space();
         let set = |known, (name, value): (&str, &str)| match space.number(name) {
             Some(fact) => space.with(known, fact, space.facts()[fact].position(value)),
             None => known,
         };
-        self.table.outcome(facts.into_iter().fold(Known::NOTHING, set))
+        facts.into_iter().fold(Known::NOTHING, set)
     }
 
     /// The reference model of a class at a moment, for the cost at variance.

@@ -109,6 +109,11 @@ impl DecisionTable {
         outcome
     }
 
+    /// Whether any combination that completes these facts can be.
+    pub(crate) fn is_possible(&self, known: Known) -> bool {
+        self.space.completions(known).iter().any(|vector| self.decision(*vector).is_some())
+    }
+
     fn decision(&self, vector: usize) -> Option<&Decided> {
         self.decisions.get(usize::from(self.cells[vector]))
     }
