@@ -55,7 +55,8 @@ impl Lake {
             .map_err(|_| LakeError::config("a table's name cannot be written as a URL"))
     }
 
-    /// Opens a table at its newest version, and creates it first if it is missing.
+    /// Opens a table at its newest version for writing. It is created first if it is missing, and gets the
+    /// columns that an earlier version of the product did not have.
     pub async fn table(&self, spec: TableSpec) -> Result<Table, LakeError> {
         let mut table = DeltaTable::new(self.log_store(&spec.name)?);
         let exists = table.verify_deltatable_existence().await;
@@ -63,7 +64,9 @@ impl Lake {
             Table::create(&table, &spec).await?;
         }
         table.load().await.map_err(|error| LakeError::delta("open a table", error))?;
-        Table::new(table, spec)
+        let mut table = Table::new(table, spec)?;
+        table.widen().await?;
+        Ok(table)
     }
 
     /// Opens a table at its newest version; null if it is missing.

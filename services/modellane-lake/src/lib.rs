@@ -33,6 +33,7 @@ mod tally;
 #[cfg(test)]
 mod testing;
 mod upkeep;
+mod widen;
 
 pub use commit::{CommitInfo, CommitLog, CommitOutcome, LogEntry, TableCommit, Unconfirmed, commit_to};
 pub use config::LakeConfig;

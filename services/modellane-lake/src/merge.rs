@@ -37,6 +37,7 @@ impl Table {
     /// the file is removed. Memory: a row group of each input and of the output, and 1,024 rows of each input
     /// decoded. `id` makes the name unique.
     pub async fn merge(&self, inputs: &[DataFile], id: Uuid, now: UtcTime) -> Result<MergedFile, LakeError> {
+        self.refuse_unknown_columns()?;
         let damaged = |detail: &str| LakeError::Damaged { action: ACTION, detail: detail.to_owned() };
         let partition = inputs.first().ok_or_else(|| damaged("there is nothing to merge"))?.partition.clone();
         if inputs.iter().any(|input| input.partition != partition) {
