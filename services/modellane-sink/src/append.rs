@@ -3,7 +3,7 @@
 use crate::arrivals::Arrivals;
 use crate::owner::{Commit, OwnedTable};
 use crate::writer::{Pending, Taken, Writer, extend};
-use crate::{CommitReport, SinkError, reject};
+use crate::{CommitReport, SinkError, TableStore, reject};
 use arrow::array::RecordBatch;
 use modellane_event::{Date, IntentEvent, RejectEvent, ScopeClosed, UtcTime};
 use modellane_ledger::RangeSet;
@@ -153,6 +153,23 @@ impl<T: Appended> AppendWriter<T> {
             undecodable: Vec::new(),
             ranges: RangeSet::default(),
             messages: 0,
+        }
+    }
+
+    /// The table is another sink's until now.
+    pub(crate) async fn begin_anew(&mut self) -> Result<(), SinkError> {
+        match &mut self.home {
+            Home::Own(owner) => owner.begin_anew().await?,
+            Home::Shared => self.rejects.0.lock().await.begin_anew().await?,
+        }
+        self.reset().await
+    }
+
+    /// The table at its version.
+    pub(crate) async fn table(&self) -> Box<dyn TableStore> {
+        match &self.home {
+            Home::Own(owner) => owner.table().duplicate(),
+            Home::Shared => self.rejects.0.lock().await.table().duplicate(),
         }
     }
 }

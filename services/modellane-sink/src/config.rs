@@ -1,6 +1,7 @@
 //! How the sink works.
 
 use crate::SinkError;
+use modellane_event::Label;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -22,6 +23,11 @@ pub struct SinkConfig {
     /// Memory in MiB for the index of current versions; days that were not touched for longest are dropped
     /// first and read from the lake again when they are needed.
     pub index_mib: usize,
+    /// Name of this sink, the same after a restart and no other's. Null: its tables are whoever's comes next.
+    pub instance: Option<Label>,
+    /// How many seconds the owner of the ledger has to leave records uncommitted before a sink of another name
+    /// takes over from it; longer than the longest time between two of its commits. 0: takes over at once.
+    pub standby_s: u64,
     /// Where a process that is a sink alone serves health and metrics.
     pub health_listen: SocketAddr,
 }
@@ -34,6 +40,8 @@ impl Default for SinkConfig {
             max_rows: 200_000,
             max_mib: 32,
             index_mib: 512,
+            instance: None,
+            standby_s: 90,
             health_listen: SocketAddr::from(([127, 0, 0, 1], 8602)),
         }
     }
@@ -51,6 +59,9 @@ impl SinkConfig {
         }
         if self.max_mib == 0 {
             return refuse("sink.max_mib is 0; give the memory for messages that wait for a commit");
+        }
+        if self.standby_s > 0 && self.standby_s.saturating_mul(1_000) <= self.commit_interval_ms {
+            return refuse("sink.standby_s must be longer than sink.commit_interval_ms, or 0");
         }
         if self.commit_interval_ms == 0 || self.commit_interval_ms > Self::MAX_SPACING_MS {
             return refuse("sink.commit_interval_ms must lie between 1 and 60000");

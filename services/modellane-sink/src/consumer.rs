@@ -104,10 +104,16 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
     /// Assigns every partition from where the table stands, or from its beginning.
     async fn start(&mut self) -> Result<Cursor, SinkError> {
         let stream = self.reader.stream().await?;
-        let mut next = BTreeMap::new();
+        let (mut next, mut begun) = (BTreeMap::new(), Vec::new());
         for bounds in self.reader.bounds().await? {
-            next.insert(bounds.partition, self.start_of(&stream, bounds).await?);
+            match self.start_of(&stream, bounds).await? {
+                Some(offset) => {
+                    next.insert(bounds.partition, offset);
+                }
+                None => begun.push(bounds),
+            }
         }
+        self.begin(&stream, &mut next, begun).await?;
         let starts: Vec<(i32, i64)> = next.iter().map(|(partition, next)| (*partition, *next)).collect();
         self.reader.assign(&starts).await?;
         self.progress.positions(&stream, &starts);
@@ -115,13 +121,44 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         Ok(Cursor { stream, next, bytes: 0, cadence: Cadence::start(now), looked_at: now })
     }
 
-    async fn start_of(&mut self, stream: &str, bounds: PartitionBounds) -> Result<i64, SinkError> {
+    /// Where the table stands in a partition; `None` for one that it has nothing of.
+    async fn start_of(&mut self, stream: &str, bounds: PartitionBounds) -> Result<Option<i64>, SinkError> {
         let PartitionBounds { partition, low, high } = bounds;
-        let Some(offset) = self.writer.position(stream, partition).await? else { return Ok(low) };
+        let Some(offset) = self.writer.position(stream, partition).await? else { return Ok(None) };
         if (low..=high).contains(&offset) {
-            return Ok(offset);
+            return Ok(Some(offset));
         }
         Err(SinkError::OutOfRange { stream: stream.to_owned(), partition, offset, low, high })
+    }
+
+    /// Begins partitions that the table has nothing of. The next commit notes where, so that what comes to a
+    /// partition later is missed if it is gone before it was read. A table that knows other partitions of the
+    /// stream knows all that had records, so a further one that has some begins with its first.
+    async fn begin(
+        &mut self,
+        stream: &str,
+        next: &mut BTreeMap<i32, i64>,
+        partitions: Vec<PartitionBounds>,
+    ) -> Result<(), SinkError> {
+        let is_known = !next.is_empty();
+        let mut ranges = Vec::with_capacity(partitions.len());
+        for PartitionBounds { partition, low, high } in partitions {
+            let stream = stream.to_owned();
+            if is_known && low > 0 && low < high {
+                return Err(SinkError::OutOfRange { stream, partition, offset: 0, low, high });
+            }
+            if low > 0 {
+                tracing::warn!(
+                    stream,
+                    partition,
+                    low,
+                    "the log has lost its beginning; the table begins behind it"
+                );
+            }
+            ranges.push(StreamRange { stream, partition, from: low, to: low });
+            next.insert(partition, low);
+        }
+        self.writer.take(Taken { stream: stream.to_owned(), records: Vec::new(), ranges }).await
     }
 
     /// Whether as much waits for a commit as memory is given for; nothing more is read then.

@@ -33,6 +33,7 @@ mod reject;
 mod scopes;
 mod sink;
 mod stage;
+mod standby;
 mod store;
 mod table;
 mod writer;

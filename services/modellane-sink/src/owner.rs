@@ -1,7 +1,7 @@
 //! Owning a table: offsets, epoch and time of commits.
 
 use crate::{SinkError, TableStore};
-use modellane_event::UtcTime;
+use modellane_event::{Label, UtcTime};
 use modellane_lake::{CommitInfo, CommitOutcome, RECORDED_AT, StagedFile, TableCommit, commit_to};
 use modellane_ledger::{
     CommitRecord, Counters, OffsetDecision, PresenceCounters, RangeSet, StreamRange, commit_decision,
@@ -14,6 +14,10 @@ use uuid::Uuid;
 
 /// The application under which a table keeps the epoch of its owner.
 const OWNER: &str = "owner";
+/// The application under which a table keeps the newest epoch of a sink by its name, and the one that says that the
+/// newest owner has a name. Without that, as in tables of a sink without a name, the table is whoever's comes.
+const INSTANCE: &str = "owner:";
+const NAMED: &str = "owner_named";
 /// The application under which the ledger keeps how far it has come in the table of fetches: the time of the
 /// newest commit there that it takes account of, in microseconds.
 pub(crate) const FETCHES: &str = "fetches";
@@ -60,6 +64,8 @@ pub(crate) struct LedgerCommit {
 pub(crate) struct OwnedTable {
     table: Box<dyn TableStore>,
     clock: Arc<dyn Clock>,
+    /// The application of our name, if we have one.
+    instance: Option<String>,
     epoch: i64,
     /// Whether a commit under our epoch is in the table.
     claimed: bool,
@@ -71,11 +77,45 @@ pub(crate) struct OwnedTable {
 }
 
 impl OwnedTable {
-    pub(crate) async fn open(table: Box<dyn TableStore>, clock: Arc<dyn Clock>) -> Result<Self, SinkError> {
-        let epoch = table.position(OWNER).await?.unwrap_or(0) + 1;
-        let recorded_at = table.position(RECORDED_AT).await?.unwrap_or(0);
-        let read_version = table.version();
-        Ok(Self { table, clock, epoch, claimed: false, read_version, recorded_at, positions: HashMap::new() })
+    pub(crate) async fn open(
+        table: Box<dyn TableStore>,
+        clock: Arc<dyn Clock>,
+        instance: Option<&Label>,
+    ) -> Result<Self, SinkError> {
+        let instance = instance.map(|name| format!("{INSTANCE}{name}"));
+        let (epoch, claimed, read_version, recorded_at) = (0, false, 0, 0);
+        let positions = HashMap::new();
+        let mut owned = Self { table, clock, instance, epoch, claimed, read_version, recorded_at, positions };
+        owned.begin().await?;
+        Ok(owned)
+    }
+
+    /// Takes the next epoch, which the table has with our first commit.
+    async fn begin(&mut self) -> Result<(), SinkError> {
+        self.positions.clear();
+        self.claimed = false;
+        self.epoch = self.table.position(OWNER).await?.unwrap_or(0) + 1;
+        self.recorded_at = self.table.position(RECORDED_AT).await?.unwrap_or(0);
+        self.read_version = self.table.version();
+        Ok(())
+    }
+
+    /// Begins anew on the newest version, whoever owned the table until now.
+    pub(crate) async fn begin_anew(&mut self) -> Result<(), SinkError> {
+        self.table.refresh().await?;
+        self.begin().await
+    }
+
+    /// Whether the newest commit is that of a sink by another name.
+    pub(crate) async fn is_anothers(&self) -> Result<bool, SinkError> {
+        let owner = self.table.position(OWNER).await?;
+        if owner.is_none() || self.table.position(NAMED).await? != owner {
+            return Ok(false);
+        }
+        Ok(match &self.instance {
+            Some(instance) => self.table.position(instance).await? != owner,
+            None => true,
+        })
     }
 
     pub(crate) fn table(&self) -> &dyn TableStore {
@@ -171,6 +211,8 @@ impl OwnedTable {
         let mut positions: Vec<(String, i64)> =
             ranges.iter().map(|range| (application(&range.stream, range.partition), range.to)).collect();
         positions.push((OWNER.to_owned(), self.epoch));
+        positions.extend(self.instance.iter().map(|instance| (instance.clone(), self.epoch)));
+        positions.push((NAMED.to_owned(), if self.instance.is_some() { self.epoch } else { 0 }));
         positions.push((RECORDED_AT.to_owned(), commit.recorded_at.micros()));
         let mut info = BTreeMap::from([
             ("modellaneRecordedAt".to_owned(), json!(commit.recorded_at.micros())),

@@ -8,6 +8,7 @@ use crate::ledger::{LedgerParts, LedgerWriter};
 use crate::owner::OwnedTable;
 use crate::progress::ProgressSender;
 use crate::scopes::Scopes;
+use crate::standby::{StandBy, pause};
 use crate::writer::Writer;
 use crate::{
     IndexHook, KafkaLog, LogReader, SinkConfig, SinkError, SinkHandle, StageHook, TableStore, table,
@@ -19,6 +20,7 @@ use modellane_lake::Lake;
 use modellane_runtime::{Clock, Metrics, PausedPartitions, Readiness, Shutdown};
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The topics that the sink reads.
 #[derive(Debug)]
@@ -63,6 +65,8 @@ pub struct Sink {
 impl Sink {
     /// Opens the tables of a lake, creating those that are missing. The tables become this sink's with its
     /// first commit; a sink that had them before stops then.
+    ///
+    /// A sink of another name that still commits is left its tables: see [`Sink::run`].
     pub fn open(
         lake: &Lake,
         config: SinkConfig,
@@ -90,7 +94,7 @@ impl Sink {
         metrics: Metrics,
     ) -> Result<Self, SinkError> {
         config.check()?;
-        let own = |table| OwnedTable::open(table, Arc::clone(&clock));
+        let own = |table| OwnedTable::open(table, Arc::clone(&clock), config.instance.as_ref());
         let rejects = Rejects::new(own(tables.rejects).await?);
         let intents = own(tables.intents).await?;
         let fetches = own(tables.fetches).await?;
@@ -156,12 +160,50 @@ impl Sink {
 
     /// Reads the topics and commits until shutdown, then commits what waits. If one topic fails for good,
     /// the others stop as well.
+    ///
+    /// As long as a sink of another name owns the tables, this one stands by, and takes over once that one has left
+    /// records uncommitted for `standby_s`.
     pub async fn run<R: LogReader + 'static>(
         self,
         logs: SinkLogs<R>,
         shutdown: Shutdown,
     ) -> Result<(), SinkError> {
-        let Self { ledger, intents, rejects, fetches, config, clock, metrics, progress, readiness } = self;
+        let Self {
+            mut ledger,
+            mut intents,
+            mut rejects,
+            mut fetches,
+            config,
+            clock,
+            metrics,
+            progress,
+            readiness,
+        } = self;
+        if config.standby_s > 0 && ledger.owner().is_anothers().await? {
+            let standby = StandBy {
+                pairs: vec![
+                    (&logs.judged, ledger.owner().table().duplicate()),
+                    (&logs.intents, intents.table().await),
+                    (&logs.rejects, rejects.table().await),
+                    (&logs.fetches, fetches.table().await),
+                ],
+                clock: clock.as_ref(),
+                metrics: &metrics,
+                patience: Duration::from_secs(config.standby_s),
+            };
+            if !standby.wait(&shutdown).await? {
+                return Ok(());
+            }
+            while let Err(error) = take_over(&mut ledger, &mut intents, &mut rejects, &mut fetches).await {
+                if !error.is_retryable() {
+                    return Err(error);
+                }
+                tracing::warn!(%error, "the tables cannot be taken over yet");
+                if pause(clock.as_ref(), &shutdown).await {
+                    return Ok(());
+                }
+            }
+        }
         // Stopping the topics after a failure must not stop the whole process by itself.
         let stop = Shutdown::new();
         let settings = Settings { config, clock, metrics, progress, readiness, stop: stop.clone() };
@@ -186,6 +228,19 @@ impl Sink {
         };
         ended.0.and(ended.1).and(ended.2).and(ended.3)
     }
+}
+
+/// Begins anew on tables that were another sink's.
+async fn take_over(
+    ledger: &mut LedgerWriter,
+    intents: &mut AppendWriter<IntentEvent>,
+    rejects: &mut AppendWriter<RejectEvent>,
+    fetches: &mut AppendWriter<ScopeClosed>,
+) -> Result<(), SinkError> {
+    ledger.begin_anew().await?;
+    intents.begin_anew().await?;
+    rejects.begin_anew().await?;
+    fetches.begin_anew().await
 }
 
 /// Messages of half a megabyte that wait for a commit: as much memory as a full batch of entries.

@@ -77,6 +77,17 @@ impl LedgerWriter {
         Ok(writer)
     }
 
+    /// The tables are another sink's until now.
+    pub(crate) async fn begin_anew(&mut self) -> Result<(), SinkError> {
+        self.owner.begin_anew().await?;
+        self.reset().await
+    }
+
+    /// The table with its owner.
+    pub(crate) fn owner(&self) -> &OwnedTable {
+        &self.owner
+    }
+
     /// Observations and fetches are committed before the entries that rest on them. So they are read after the
     /// ledger: what another sink has committed in between is more than is needed, never less.
     async fn read_what_it_rests_on(&mut self) -> Result<(), SinkError> {
@@ -267,6 +278,9 @@ impl Writer for LedgerWriter {
     }
 
     async fn take(&mut self, taken: Taken) -> Result<(), SinkError> {
+        if taken.records.is_empty() {
+            return extend(&mut self.batch.ranges, &taken.ranges);
+        }
         let events = self.decode(&taken);
         let facts = self.decide(&events).await;
         let facts = self.explained(facts).await?;

@@ -18,7 +18,7 @@ fn originals(count: u32) -> Vec<Told> {
 }
 
 /// I2, I4, I6, I7, I8, I9 over the files, `produced` messages having been put into the logs.
-fn assert_invariants(bench: &Bench, entries: &[Entry], produced: u64) {
+pub(crate) fn assert_invariants(bench: &Bench, entries: &[Entry], produced: u64) {
     let views: Vec<_> = entries.iter().map(|entry| entry.view).collect();
     let (records, counters) = commits(&bench.table(LEDGER_TABLE));
     let mut violations = check_entries(&views);

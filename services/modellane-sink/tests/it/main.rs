@@ -2,6 +2,7 @@
 
 mod bounds;
 mod exactly_once;
+mod owners;
 mod simulation;
 mod support;
 mod vanished;

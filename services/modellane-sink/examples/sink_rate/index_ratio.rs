@@ -1,11 +1,9 @@
 //! What the index of versions costs: events a CPU-second of the sink, over those of a sink that appends every
 //! message blindly, with the same codec, files and commits. Both in one run, in turns, medians.
 //!
-//! `cargo run -p modellane-sink --example index_ratio -- 200000 5`
+//! `cargo run -p modellane-sink --example sink_rate -- index-ratio 200000 5`
 
-#[path = "../tests/it/support/mod.rs"]
-mod support;
-
+use crate::support::{Bench, MemoryLog, Told, cpu_seconds};
 use anyhow::{Result, ensure};
 use modellane_event::{Cause, Date, EntryKind, EntryStamp, Sign, UtcTime};
 use modellane_lake::{CommitOutcome, Lake, LakeConfig, StagedFile, Table, TableCommit};
@@ -14,7 +12,6 @@ use modellane_schema::{LedgerBatchBuilder, judged_codec};
 use modellane_sink::{LogReader, SinkConfig, ledger_table};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use support::{Bench, MemoryLog, Told, cpu_seconds};
 use uuid::Uuid;
 
 /// Rows of a commit, for both.
@@ -22,15 +19,7 @@ const MAX_ROWS: usize = 50_000;
 const POLL: usize = 8_192;
 const DAYS: u32 = 5;
 
-fn main() -> Result<()> {
-    let mut args = std::env::args().skip(1);
-    let mut number = |default| args.next().map_or(Ok(default), |text| text.parse());
-    let (events, rounds) = (number(200_000)?, number(5)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(measure(events, rounds))
-}
-
-async fn measure(events: u32, rounds: u32) -> Result<()> {
+pub(crate) async fn measure(events: u32, rounds: u32) -> Result<()> {
     println!("{events} events over {DAYS} days, commits of {MAX_ROWS} rows, events a CPU-second");
     for (what, before) in [("new days", 0), ("days that hold as many events already", events)] {
         let (mut indexed, mut blind) = (Vec::new(), Vec::new());

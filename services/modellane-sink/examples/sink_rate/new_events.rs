@@ -1,21 +1,12 @@
 //! How many judged events a second of one core the sink takes: decode, decide, write, commit.
 //!
-//! `cargo run --release -p modellane-sink --example sink_rate -- 1000000`
+//! `cargo run --release -p modellane-sink --example sink_rate -- new-events 1000000`
 
-#[path = "../tests/it/support/mod.rs"]
-mod support;
-
+use crate::support::{Bench, MemoryLog, Told, actions, cpu_seconds};
 use modellane_runtime::Shutdown;
 use modellane_sink::{SinkConfig, SinkLogs};
-use support::{Bench, MemoryLog, Told, actions, cpu_seconds};
 
-fn main() -> anyhow::Result<()> {
-    let count: u32 = std::env::args().nth(1).map_or(Ok(1_000_000), |text| text.parse())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(measure(count))
-}
-
-async fn measure(count: u32) -> anyhow::Result<()> {
+pub(crate) async fn measure(count: u32) -> anyhow::Result<()> {
     let mut bench = Bench::new();
     bench.config = SinkConfig { commit_interval_ms: 2_000, ..SinkConfig::default() };
     let log = MemoryLog::new("bench/judged", 4);
