@@ -100,19 +100,7 @@ impl AssignedConsumer {
     ///
     /// When the cluster does not answer or has no such partition.
     pub async fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
-        let (consumer, bootstrap) = (Arc::clone(&self.poller.consumer), self.bootstrap.clone());
-        let topic = topic.to_owned();
-        client::when_ready("read watermarks", move || {
-            consumer.fetch_watermarks(&topic, partition, REQUEST_TIMEOUT).map_err(|error| {
-                match error.rdkafka_error_code() {
-                    Some(Code::UnknownTopicOrPartition | Code::UnknownPartition | Code::UnknownTopic) => {
-                        KafkaError::TopicMissing { topic: format!("{topic}/{partition}") }
-                    }
-                    _ => KafkaError::from_client(&error, &bootstrap, "read watermarks"),
-                }
-            })
-        })
-        .await
+        client::watermarks(Arc::clone(&self.poller.consumer), topic, partition, self.bootstrap.clone()).await
     }
 
     /// The partitions of a topic, in order.

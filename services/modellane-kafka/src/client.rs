@@ -1,11 +1,13 @@
 //! What all clients have in common: settings, log lines, waiting for blocking calls.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::ConsumerContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError as ClientError;
+use rdkafka::types::RDKafkaErrorCode as Code;
 
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
@@ -79,6 +81,27 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         | RDKafkaLogLevel::Warning => tracing::warn!(facility, message, "kafka client"),
         _ => tracing::debug!(facility, message, "kafka client"),
     }
+}
+
+/// The first offset of a partition and the one after its last.
+pub(crate) async fn watermarks<C: ConsumerContext + 'static>(
+    consumer: Arc<BaseConsumer<C>>,
+    topic: &str,
+    partition: i32,
+    bootstrap: String,
+) -> Result<(i64, i64), KafkaError> {
+    let topic = topic.to_owned();
+    when_ready("read watermarks", move || {
+        consumer.fetch_watermarks(&topic, partition, REQUEST_TIMEOUT).map_err(|error| {
+            match error.rdkafka_error_code() {
+                Some(Code::UnknownTopicOrPartition | Code::UnknownPartition | Code::UnknownTopic) => {
+                    KafkaError::TopicMissing { topic: format!("{topic}/{partition}") }
+                }
+                _ => KafkaError::from_client(&error, &bootstrap, "read watermarks"),
+            }
+        })
+    })
+    .await
 }
 
 /// Runs a request that blocks, again and again while the cluster says that it is not ready for it yet.

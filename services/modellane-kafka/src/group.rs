@@ -149,6 +149,16 @@ impl GroupConsumer {
         .await
     }
 
+    /// The first offset of a partition and the one after its last, whoever owns it.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster does not answer.
+    pub async fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+        let (consumer, bootstrap) = (Arc::clone(&self.poller.consumer), self.bootstrap.clone());
+        client::watermarks(consumer, topic, partition, bootstrap).await
+    }
+
     /// The partitions that this instance has now.
     ///
     /// # Errors

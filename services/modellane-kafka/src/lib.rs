@@ -14,7 +14,8 @@
 //!
 //! # What it refuses
 //!
-//! - to jump: an offset that is out of range is an error, never a silent reset
+//! - to jump: an offset of [`AssignedConsumer`] that is out of range is an error, never a silent reset. A member of
+//!   a group begins with what there is; its caller compares that with what the group has committed
 //! - to commit on its own
 //! - TLS and SASL in a build without the feature `tls`
 //! - to put a payload or a key into an error or a log line

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::Message;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -28,7 +28,8 @@ const DELIVERY_TIMEOUT_MS: &str = "30000";
 /// Sends messages; cheap to clone.
 #[derive(Clone)]
 pub struct Publisher {
-    producer: Arc<ThreadedProducer<Deliveries>>,
+    producer: Arc<RwLock<Arc<ThreadedProducer<Deliveries>>>>,
+    settings: Arc<ClientConfig>,
     registry: Option<Arc<Registry>>,
     bootstrap: Arc<str>,
 }
@@ -108,11 +109,29 @@ impl Publisher {
             .set("message.timeout.ms", DELIVERY_TIMEOUT_MS)
             // The same partition for a key as the Java client chooses.
             .set("partitioner", "murmur2_random");
-        let producer = settings
-            .create_with_context(Deliveries)
-            .map_err(|error| KafkaError::from_client(&error, bootstrap, "create a producer"))?;
         let registry = config.registry()?;
-        Ok(Self { producer: Arc::new(producer), registry, bootstrap: Arc::from(bootstrap) })
+        Ok(Self {
+            producer: Arc::new(RwLock::new(create(&settings, bootstrap)?)),
+            settings: Arc::new(settings),
+            registry,
+            bootstrap: Arc::from(bootstrap),
+        })
+    }
+
+    fn producer(&self) -> Arc<ThreadedProducer<Deliveries>> {
+        Arc::clone(&self.producer.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts a new producer in the place of one that has failed for good, such as one whose broker has lost
+    /// messages of it that it had acknowledged. What the old one had not sent is sent again by who waits for it.
+    fn replace(&self, failed: &Arc<ThreadedProducer<Deliveries>>) -> Result<(), KafkaError> {
+        let mut producer = self.producer.write().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&producer, failed) {
+            let reason = failed.client().fatal_error().map_or_else(String::new, |(_, reason)| reason);
+            tracing::error!(reason, "the kafka producer failed for good and is replaced");
+            *producer = create(&self.settings, &self.bootstrap)?;
+        }
+        Ok(())
     }
 
     /// Begins a batch.
@@ -123,7 +142,7 @@ impl Publisher {
             reason: Mutex::new(None),
             done: Notify::new(),
         };
-        PublishBatch { publisher: self.clone(), state: Arc::new(state), sent: 0 }
+        PublishBatch { producer: self.producer(), publisher: self.clone(), state: Arc::new(state), sent: 0 }
     }
 
     /// Sends one message and waits for its acknowledgement.
@@ -143,7 +162,7 @@ impl Publisher {
     ///
     /// When that takes longer than `timeout`.
     pub async fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
-        let (producer, bootstrap) = (Arc::clone(&self.producer), Arc::clone(&self.bootstrap));
+        let (producer, bootstrap) = (self.producer(), Arc::clone(&self.bootstrap));
         client::blocking("flush", move || {
             producer.flush(timeout).map_err(|error| KafkaError::from_client(&error, &bootstrap, "flush"))
         })
@@ -151,9 +170,15 @@ impl Publisher {
     }
 }
 
+fn create(settings: &ClientConfig, bootstrap: &str) -> Result<Arc<ThreadedProducer<Deliveries>>, KafkaError> {
+    let created = settings.create_with_context(Deliveries);
+    created.map(Arc::new).map_err(|error| KafkaError::from_client(&error, bootstrap, "create a producer"))
+}
+
 /// Messages that are waited for together. What was sent is sent, even if the batch is dropped.
 pub struct PublishBatch {
     publisher: Publisher,
+    producer: Arc<ThreadedProducer<Deliveries>>,
     state: Arc<BatchState>,
     sent: usize,
 }
@@ -169,7 +194,8 @@ impl PublishBatch {
     ///
     /// # Errors
     ///
-    /// When the message can never be sent, or the producer has failed for good.
+    /// When the message can never be sent. [`KafkaError::Temporary`] when the producer had failed for good and was
+    /// replaced: the whole batch is to be sent again.
     pub async fn send(&mut self, topic: &str, key: &[u8], payload: &[u8]) -> Result<(), KafkaError> {
         let payload = match &self.publisher.registry {
             Some(registry) => registry.outgoing(topic, payload)?,
@@ -185,7 +211,7 @@ impl PublishBatch {
     fn try_send(&mut self, topic: &str, key: &[u8], payload: &[u8]) -> Result<bool, KafkaError> {
         self.state.open.fetch_add(1, Ordering::Relaxed);
         let record = BaseRecord::with_opaque_to(topic, Arc::clone(&self.state)).key(key).payload(payload);
-        let Err((error, refused)) = self.publisher.producer.send(record) else {
+        let Err((error, refused)) = self.producer.send(record) else {
             self.sent += 1;
             return Ok(true);
         };
@@ -194,6 +220,10 @@ impl PublishBatch {
         self.state.settle();
         match error.rdkafka_error_code() {
             Some(Code::QueueFull) => Ok(false),
+            Some(Code::Fatal) => {
+                self.publisher.replace(&self.producer)?;
+                Err(KafkaError::Temporary { action: "publish", code: "the producer was replaced".to_owned() })
+            }
             Some(Code::MessageSizeTooLarge) => {
                 Err(KafkaError::TooLarge { topic: topic.to_owned(), bytes: key.len() + payload.len() })
             }
@@ -236,3 +266,6 @@ impl PublishBatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,15 +57,19 @@ impl ContextFeed {
     pub async fn catch_up(&mut self) -> Result<(), ProcessorError> {
         self.pointers.find_ends().await?;
         while let Some(record) = self.pointers.next().await? {
-            if let Some(pointer) = decoded(&self.pointer_codec, &record)? {
-                self.apply_pointer(&pointer, record.offset).await?;
+            match decoded(&self.pointer_codec, &record)? {
+                Some(pointer) => self.apply_pointer(&pointer, record.offset).await?,
+                None => self.count_refused("undecodable"),
             }
             self.pointers.done();
         }
         self.intents.find_ends().await?;
         while let Some(record) = self.intents.next().await? {
-            if let Some(intent) = decoded(&self.intent_codec, &record)? {
-                self.state.apply_intent(&intent);
+            match decoded(&self.intent_codec, &record)? {
+                Some(intent) => {
+                    self.state.apply_intent(&intent);
+                }
+                None => self.count_refused("undecodable_intent"),
             }
             self.intents.done();
         }
@@ -89,9 +93,13 @@ impl ContextFeed {
         if let Err(error) = self.state.apply(pointer, offset, &bytes) {
             let kind = pointer.kind.as_str();
             tracing::error!(offset, kind, object = hash, %error, "context version is not used");
-            self.metrics.add(MetricName::ContextRefused, &[("service", "processor"), ("kind", kind)], 1);
+            self.count_refused(kind);
         }
         Ok(())
+    }
+
+    fn count_refused(&self, kind: &str) {
+        self.metrics.add(MetricName::ContextRefused, &[("service", "processor"), ("kind", kind)], 1);
     }
 }
 
@@ -110,7 +118,7 @@ fn decoded<T: DeserializeOwned>(codec: &AvroCodec<T>, record: &Record) -> Result
                 reason,
             }),
             None => {
-                tracing::warn!(%topic, partition, offset, "a message of context cannot be decoded");
+                tracing::error!(%topic, partition, offset, "a message of context cannot be decoded");
                 Ok(None)
             }
         },
@@ -140,11 +148,30 @@ impl TopicTail {
         Ok(Self { consumer, topic, next, waiting: VecDeque::new() })
     }
 
-    /// Looks up where the topic ends now.
+    /// Looks up where the topic ends now, and which partitions it has got.
     async fn find_ends(&mut self) -> Result<(), ProcessorError> {
+        let partitions = self.consumer.partitions(&self.topic).await?;
+        if partitions.len() > self.next.len() {
+            self.adopt(&partitions).await?;
+        }
         for (partition, _, end) in &mut self.next {
             *end = self.consumer.watermarks(&self.topic, *partition).await?.1;
         }
+        Ok(())
+    }
+
+    async fn adopt(&mut self, partitions: &[i32]) -> Result<(), ProcessorError> {
+        let mut next = self.next.clone();
+        for partition in partitions {
+            if !next.iter().any(|(known, ..)| known == partition) {
+                let (low, _) = self.consumer.watermarks(&self.topic, *partition).await?;
+                next.push((*partition, low, low));
+            }
+        }
+        let starts: Vec<(i32, i64)> = next.iter().map(|(number, next, _)| (*number, *next)).collect();
+        self.consumer.assign(&self.topic, &starts).await?;
+        // Only now: what is not assigned would be waited for in vain.
+        self.next = next;
         Ok(())
     }
 

@@ -30,6 +30,22 @@ pub enum ProcessorError {
         /// What is not known.
         reason: modellane_schema::CodecError,
     },
+    /// The log deleted events that no processor of the group has judged.
+    #[error(
+        "{topic}/{partition}: the events from offset {from} to {to} were deleted before they were judged, as \
+         processors were away for longer than the topic is kept. Import the exports of that time again and let the \
+         processor go on with processor.accept_loss = true, for one start"
+    )]
+    Lost {
+        /// The topic.
+        topic: String,
+        /// Its partition.
+        partition: i32,
+        /// Where the group stood.
+        from: i64,
+        /// The first offset that is left.
+        to: i64,
+    },
     /// A message cannot be written in its format.
     #[error(transparent)]
     Codec(#[from] modellane_schema::CodecError),

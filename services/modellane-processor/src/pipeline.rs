@@ -13,6 +13,7 @@ use modellane_kafka::{
 use modellane_runtime::{Clock, MetricName, Metrics, PausedPartitions, Readiness, Shutdown};
 use modellane_schema::{AvroCodec, JudgedEncoder, reject_codec};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct ProcessorConfig {
     pub batch_size: usize,
     /// How long a poll waits for the first event, in milliseconds.
     pub poll_wait_ms: u64,
+    /// Goes on where the log begins if events were deleted from it before they were judged, instead of stopping.
+    pub accept_loss: bool,
     /// Where a process that is a processor alone serves health and metrics.
     pub health_listen: SocketAddr,
 }
@@ -52,6 +55,7 @@ impl Default for ProcessorConfig {
             group_protocol: GroupProtocol::default(),
             batch_size: 20_000,
             poll_wait_ms: 100,
+            accept_loss: false,
             health_listen: SocketAddr::from(([127, 0, 0, 1], 8601)),
         }
     }
@@ -79,6 +83,8 @@ pub struct Processor {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     progress: tokio::sync::watch::Sender<Progress>,
+    /// Partitions that were looked at since this processor has them.
+    assigned: Vec<(String, i32)>,
     paused: PausedPartitions,
     readiness: Readiness,
 }
@@ -125,6 +131,7 @@ impl Processor {
                 publisher: Publisher::new(kafka)?,
                 codecs: Codecs { judged: JudgedEncoder::new(), reject: reject_codec() },
                 progress: tokio::sync::watch::Sender::new(committed.into_iter().collect()),
+                assigned: Vec::new(),
                 config,
                 context,
                 topics,
@@ -158,8 +165,8 @@ impl Processor {
 
     async fn judge_all(mut self, shutdown: Shutdown) -> Result<(), ProcessorError> {
         while !shutdown.is_triggered() {
-            let records = match self.read().await {
-                Ok(records) => records,
+            let polled = match self.poll().await {
+                Ok(polled) => polled,
                 Err(ProcessorError::Kafka(error)) if error.is_retryable() => {
                     tracing::warn!(%error, "usage cannot be read; trying again");
                     tokio::time::sleep(RETRY_PAUSE).await;
@@ -167,7 +174,7 @@ impl Processor {
                 }
                 Err(error) => return Err(error),
             };
-            if !records.is_empty() && !self.finish(&records, &shutdown).await? {
+            if !polled.is_empty() && !self.finish(&polled, &shutdown).await? {
                 break;
             }
         }
@@ -175,37 +182,101 @@ impl Processor {
         Ok(())
     }
 
-    /// The next records to judge.
-    async fn read(&mut self) -> Result<Vec<Record>, ProcessorError> {
+    /// The next records. Nothing may fail once they are here: what comes after them would be committed.
+    async fn poll(&mut self) -> Result<Vec<Record>, ProcessorError> {
         self.try_paused().await?;
+        self.check_assigned().await?;
         let wait = Duration::from_millis(self.config.poll_wait_ms);
-        let records = self.consumer.poll_batch(self.config.batch_size, wait).await?;
-        self.admit(records).await
+        Ok(self.consumer.poll_batch(self.config.batch_size, wait).await?)
+    }
+
+    /// Looks at partitions that this processor has got, as nothing may come of them that would tell.
+    async fn check_assigned(&mut self) -> Result<(), ProcessorError> {
+        let assigned = self.consumer.assignment()?;
+        if assigned != self.assigned {
+            let partitions: Vec<i32> = assigned.iter().map(|(_, partition)| *partition).collect();
+            self.check_lost(&partitions).await?;
+            self.assigned = assigned;
+        }
+        Ok(())
+    }
+
+    /// The first record of a partition follows what this processor has committed, or what the group has, or
+    /// the log may have lost what lies between.
+    async fn check_continuity(&self, polled: &[Record]) -> Result<(), ProcessorError> {
+        let mut first = Progress::new();
+        polled.iter().for_each(|record| {
+            first.entry(record.partition).or_insert(record.offset);
+        });
+        first.retain(|partition, offset| self.progress.borrow().get(partition) != Some(offset));
+        self.check_lost(&first.into_keys().collect::<Vec<_>>()).await
+    }
+
+    /// Stops where events were deleted that nobody has judged.
+    async fn check_lost(&self, partitions: &[i32]) -> Result<(), ProcessorError> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let topic = &self.topics.usage;
+        let committed: Progress = self.consumer.committed(topic, partitions).await?.into_iter().collect();
+        for partition in partitions {
+            let (low, _) = self.consumer.watermarks(topic, *partition).await?;
+            match committed.get(partition) {
+                Some(from) if *from < low => self.tell_loss(*partition, *from, low).await?,
+                Some(_) => {}
+                // A new group, or one whose offsets the broker has forgotten: nobody can tell.
+                None if low > 0 => tracing::warn!(
+                    topic,
+                    partition,
+                    low,
+                    "the group has no offset here and the log has lost its beginning; what was deleted unjudged, if \
+                     anything, has to be imported again"
+                ),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops, or lets the group stand where the log begins.
+    async fn tell_loss(&self, partition: i32, from: i64, to: i64) -> Result<(), ProcessorError> {
+        let lost = ProcessorError::Lost { topic: self.topics.usage.clone(), partition, from, to };
+        if !self.config.accept_loss {
+            return Err(lost);
+        }
+        tracing::error!(%lost, "going on without them, as processor.accept_loss says");
+        self.consumer.commit(&[(&self.topics.usage, partition, to)]).await?;
+        let events = u64::try_from(to - from).unwrap_or(0);
+        self.metrics.add(MetricName::ProcessorLost, &[("topic", &self.topics.usage)], events);
+        self.progress.send_modify(|progress| {
+            progress.insert(partition, to);
+        });
+        Ok(())
     }
 
     /// Takes from each partition what comes before a message of a schema that this version does not know, and
     /// pauses the partition there. The group never commits beyond it, so another version begins with it.
-    async fn admit(&mut self, records: Vec<Record>) -> Result<Vec<Record>, ProcessorError> {
+    async fn admit<'a>(&mut self, polled: &'a [Record]) -> Result<Cow<'a, [Record]>, ProcessorError> {
         let codec = self.codecs.judged;
         let unknown = |record: &Record| codec.unknown_schema(record.payload.as_deref().unwrap_or_default());
-        if self.paused.is_empty() && records.iter().all(|record| unknown(record).is_none()) {
-            return Ok(records);
+        if self.paused.is_empty() && polled.iter().all(|record| unknown(record).is_none()) {
+            return Ok(Cow::Borrowed(polled));
         }
-        let mut admitted = Vec::with_capacity(records.len());
-        for record in records {
-            let Record { partition, offset, .. } = record;
+        let mut admitted = Vec::with_capacity(polled.len());
+        for record in polled {
+            let Record { partition, offset, .. } = *record;
             if self.paused.is_beyond(partition, offset) {
                 continue;
             }
-            if let Some(unknown) = unknown(&record) {
+            if let Some(unknown) = unknown(record) {
                 self.paused.pause(&self.topics.usage, partition, offset, &unknown, self.clock.now());
                 self.consumer.pause(&self.topics.usage, partition).await?;
             } else {
                 self.paused.resume(partition);
-                admitted.push(record);
+                admitted.push(record.clone());
             }
         }
-        Ok(admitted)
+        Ok(Cow::Owned(admitted))
     }
 
     /// Reads paused partitions again now and then, and gives up those that belong to another instance.
@@ -225,12 +296,12 @@ impl Processor {
 
     /// Brings a batch through, again and again if the broker is away: judging is pure and the sink counts
     /// one of equal messages. `false` if stopping was asked for before it was through.
-    async fn finish(&mut self, records: &[Record], shutdown: &Shutdown) -> Result<bool, ProcessorError> {
+    async fn finish(&mut self, polled: &[Record], shutdown: &Shutdown) -> Result<bool, ProcessorError> {
         loop {
-            match self.step(records).await {
+            match self.step(polled).await {
                 Ok(()) => return Ok(true),
                 Err(ProcessorError::Kafka(error)) if error.is_retryable() => {
-                    tracing::warn!(%error, "a batch was not acknowledged; sending it again");
+                    tracing::warn!(%error, "a batch did not get through; trying it again");
                 }
                 Err(error) if error.is_about_context() => {
                     tracing::error!(%error, "waiting for context");
@@ -245,13 +316,18 @@ impl Processor {
         }
     }
 
-    async fn step(&mut self, records: &[Record]) -> Result<(), ProcessorError> {
+    async fn step(&mut self, polled: &[Record]) -> Result<(), ProcessorError> {
+        self.check_continuity(polled).await?;
+        let records = self.admit(polled).await?;
+        if records.is_empty() {
+            return Ok(());
+        }
         self.context.catch_up().await?;
         self.readiness.clear(CONTEXT_ALARM);
         let mut batch = self.publisher.batch();
         let mut buffer = Vec::with_capacity(1024);
         let mut verdicts: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for record in records {
+        for record in records.iter() {
             match record.payload.as_deref().map(|bytes| self.codecs.judged.usage(bytes)) {
                 Some(Ok(usage)) => {
                     let judgement = judge(self.context.state(), &usage.event);
@@ -265,7 +341,7 @@ impl Processor {
             }
         }
         batch.wait().await?;
-        self.commit(records).await?;
+        self.commit(&records).await?;
         for (verdict, count) in verdicts {
             self.metrics.add(MetricName::ProcessorJudged, &[("verdict", verdict)], count);
         }

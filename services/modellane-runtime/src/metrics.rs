@@ -30,6 +30,8 @@ pub enum MetricName {
     ProcessorJudged,
     /// Messages that could not be decoded, by topic.
     ProcessorUndecodable,
+    /// Events that were deleted from the log before they were judged, by topic.
+    ProcessorLost,
     /// Newest context version known.
     ProcessorContextVersion,
     /// Versions of the context that were refused, by service and kind; what held before goes on to hold.
@@ -40,6 +42,8 @@ pub enum MetricName {
     SinkCommits,
     /// Rows of the newest commit.
     SinkCommitRows,
+    /// 1 while a sink stands by for the owner of the tables.
+    SinkStandsBy,
     /// 1 while a partition waits at a message that its reader cannot read, by reader, topic and partition.
     PartitionPaused,
     /// Queries answered, by interface and outcome.
@@ -53,7 +57,7 @@ pub enum MetricName {
 }
 
 impl MetricName {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 20] = [
         Self::CollectorAccepted,
         Self::CollectorRejected,
         Self::CollectorSkipped,
@@ -62,11 +66,13 @@ impl MetricName {
         Self::CollectorHeldBytes,
         Self::ProcessorJudged,
         Self::ProcessorUndecodable,
+        Self::ProcessorLost,
         Self::ProcessorContextVersion,
         Self::ContextRefused,
         Self::SinkDecisions,
         Self::SinkCommits,
         Self::SinkCommitRows,
+        Self::SinkStandsBy,
         Self::PartitionPaused,
         Self::QueryAnswered,
         Self::MaintenanceJobs,
@@ -84,6 +90,7 @@ impl MetricName {
             Self::CollectorHeldBytes => ("modellane_collector_held_bytes", "Bytes of requests in flight"),
             Self::ProcessorJudged => ("modellane_processor_judged", "Usage events judged"),
             Self::ProcessorUndecodable => ("modellane_processor_undecodable", "Messages not decodable"),
+            Self::ProcessorLost => ("modellane_processor_lost", "Events deleted before they were judged"),
             Self::ProcessorContextVersion => {
                 ("modellane_processor_context_version", "Newest context version known")
             }
@@ -91,6 +98,7 @@ impl MetricName {
             Self::SinkDecisions => ("modellane_sink_decisions", "Events by decision of the ledger"),
             Self::SinkCommits => ("modellane_sink_commits", "Commits"),
             Self::SinkCommitRows => ("modellane_sink_commit_rows", "Rows of the newest commit"),
+            Self::SinkStandsBy => ("modellane_sink_stands_by", "Whether a sink stands by"),
             Self::PartitionPaused => ("modellane_partition_paused", "Whether a partition waits"),
             Self::QueryAnswered => ("modellane_query_answered", "Queries answered"),
             Self::MaintenanceJobs => ("modellane_maintenance_jobs", "Jobs of maintenance"),
@@ -107,6 +115,7 @@ impl MetricName {
             Self::CollectorHeldBytes
                 | Self::ProcessorContextVersion
                 | Self::SinkCommitRows
+                | Self::SinkStandsBy
                 | Self::PartitionPaused
                 | Self::MaintenanceLastSuccess
                 | Self::AuditViolations

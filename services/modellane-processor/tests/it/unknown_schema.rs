@@ -88,3 +88,19 @@ async fn nothing_is_judged_under_context_that_cannot_be_read() {
     assert_eq!(again.alarms().await, alarms);
     again.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn context_that_nobody_can_read_is_counted_and_judging_goes_on() {
+    let bench = Bench::new().await;
+    bench.put(Topic::Context, b"directory", b"neither this version nor another one").await;
+    bench.put(Topic::Intents, b"intent", b"neither").await;
+    bench.put_usage(1).await;
+    let mut running = bench.start().await;
+    running.until(|progress| progress.values().sum::<i64>() == 1).await;
+    let metrics = running.metrics.render();
+    for kind in ["undecodable", "undecodable_intent"] {
+        let counted = format!("modellane_context_refused_total{{service=\"processor\",kind=\"{kind}\"}} 1");
+        assert!(metrics.contains(&counted), "{metrics}");
+    }
+    running.stop().await;
+}
