@@ -153,6 +153,7 @@ instance = "processor-0"
 group_protocol = "consumer"
 batch_size = 20000
 poll_wait_ms = 100
+accept_loss = false
 health_listen = "127.0.0.1:8601"
 [sink]
 commit_interval_ms = 15000
@@ -160,6 +161,8 @@ spacing_per_day_ms = 1000
 max_rows = 200000
 max_mib = 32
 index_mib = 512
+instance = "sink-0"
+standby_s = 90
 health_listen = "127.0.0.1:8602"
 [query]
 pg_listen = "127.0.0.1:5488"
@@ -270,8 +273,8 @@ NOT_NULL = {
 # A key that has to be there beside another one only; `BOTH_REFUSE` has it.
 CONDITIONAL = {"collector.keys.person"}
 
-# What the product looks at only when there is a cluster, or in a bundle whose rules tell kinds of actors apart.
-NOT_ASKED = {"kafka.producer_queue_mib", "kafka.consumer_queue_mib", "tests.facts.actor_kind"}
+# What the product looks at only when there is a cluster.
+NOT_ASKED = {"kafka.producer_queue_mib", "kafka.consumer_queue_mib"}
 
 # Changes of the first example.
 BOTH_TAKE = {
@@ -359,7 +362,7 @@ BOTH_REFUSE = {
     ],
     "policy-tests": [
         ("tests.0.expect.verdict", "out_of_scope"), ("tests.0.facts.model_class", 1), ("tests.0.expect.rules", "a"),
-        ("tests.0.facts.Model", "light"), ("tests.0.expect.missing", ["work class"]), ("", None),
+        ("tests.0.facts.Model", "light"), ("tests.0.expect.missing", ["work class"]), ("tests.0.expect", {}), ("", None),
     ],
     "intent": [
         ("person", REMOVED), ("person", " "), ("person", True), ("intent_id", "fix the login"),
@@ -390,7 +393,8 @@ PRODUCT_ALONE_REFUSES = {
         ("impossible.0.tool_tier", "free"), ("impossible.0.colour", "red"), ("impossible.0", {"tool_tier": None}),
     ],
     "policy-tests": [
-        ("tests.1.expect.verdict", "drifted"), ("tests.0.facts.model_class", "lite"), ("tests.0.facts.colour", "red"),
+        ("tests.0.expect", {"verdict": None}), ("tests.1.expect.verdict", "drifted"),
+        ("tests.0.facts.model_class", "lite"), ("tests.0.facts.colour", "red"),
     ],
     "intent": [("ended_at", "2026-11-03T08:30:00Z"), ("person", "github:")],
     "modellane": [

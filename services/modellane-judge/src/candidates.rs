@@ -6,8 +6,7 @@ use crate::identity::Identity;
 use crate::intents::{Intent, IntentIndex};
 use crate::linker::{Candidate as Linked, Link, Target, intents_of, intents_of_session};
 use crate::matching::{
-    ActiveIntent, Candidate, CandidateSet, Comparison, KeyLevel, MatchModel, Posterior, SourceModel, Trace,
-    distribute_day,
+    Candidate, CandidateSet, Comparison, KeyLevel, MatchModel, Posterior, SourceModel, Trace, shares_of_day,
 };
 use crate::reason::Reason;
 use modellane_event::{Grain, Label, Share, UsageEvent, UsageFacts, UtcTime};
@@ -163,7 +162,7 @@ fn link_gathered<'a>(
     }
 }
 
-/// A day's record: without its finer records it is split by the time that intents were open.
+/// A day's record is split by the time that intents were open.
 fn link_day<'a>(
     state: &'a ContextState,
     source: &SourceModel,
@@ -180,9 +179,8 @@ fn link_day<'a>(
     if intents.is_empty() {
         return Link::none(Reason::NoCandidate);
     }
-    let open = |intent: &&Intent| ActiveIntent { minutes: intent.open_during(day) / MINUTE };
-    let active: Vec<ActiveIntent> = intents.iter().map(open).collect();
-    let (shares, _) = distribute_day(0, &active, &[], source.null_prior);
+    let minutes: Vec<i64> = intents.iter().map(|intent| intent.open_during(day) / MINUTE).collect();
+    let shares = shares_of_day(&minutes, source.null_prior);
     let (none, shares) = shares.split_last().map_or((1.0, &[][..]), |(none, shares)| (*none, shares));
     Link {
         candidates: targets(&intents, &ranked(&intents, shares, none)),

@@ -4,8 +4,9 @@
 //! [`parse_directory`], [`parse_prices`], [`parse_finance`], [`PolicyObject::from_files`]. Every fault of a
 //! file is listed with its place and what to do, and no name, address or account is repeated. The second
 //! holds what is known in a [`ContextState`] and judges one event at a time with [`judge`]: who, which
-//! intent, what it cost, what guidance says. Which intent is a matter of weighed evidence: [`matching`]. What a
-//! team's judgements say together, and how far they may be off, is an [`AdherenceCell`].
+//! intent, what it cost, what guidance says. Which intent is a matter of weighed evidence: [`matching`]. What
+//! judgements say together, and how far they may be off, is an [`AdherenceCell`]; reports have its bounds, and its
+//! interval without the reviewed sample, from SQL.
 //!
 //! The crate does no input or output, reads no clock and draws no random number; the same state and event
 //! give the same judgement. It refuses to keep names: they leave through [`PersonRecord`] and nowhere else.
@@ -22,7 +23,6 @@ mod intents;
 mod judge;
 mod linker;
 pub mod matching;
-mod overlap;
 mod period;
 mod policy;
 mod prices;
@@ -45,9 +45,8 @@ pub use directory::{
 pub use explain::{ExplainedCandidate, ExplainedRule, Explanation, MissingFact};
 pub use finance::{Budget, BudgetRevision, FinanceObject, FxRate, Invoice, InvoiceLine, Seat, parse_finance};
 pub use judge::judge;
-pub use overlap::{Counting, OverlapRule, SeenUse, UseGroup, count_once};
 pub use period::Period;
-pub use policy::{Bundle, Outcome, OutcomeClass, PolicyObject, Rule, Thresholds};
+pub use policy::{Bundle, Outcome, OutcomeClass, PolicyObject, Remark, Rule, Thresholds, remarks_on_dates};
 pub use prices::{PriceEntry, PriceKind, PriceObject, parse_prices};
 pub use problem::{ContextError, Problem};
 pub use reason::Reason;

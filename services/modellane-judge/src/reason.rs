@@ -54,8 +54,6 @@ reasons! {
     WeakEvidence = "WEAK_EVIDENCE",
     /// More intents could be meant than are compared.
     TooManyCandidates = "TOO_MANY_CANDIDATES",
-    /// Finer records of the same day add up to less than the record.
-    AggregateUnexplained = "AGGREGATE_UNEXPLAINED",
     /// The record sums up a day or more.
     AggregateOnly = "AGGREGATE_ONLY",
     /// The probability of the link rests on prior weights, not on reviewed rows.

@@ -24,9 +24,9 @@ pub(crate) struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    /// The value of a fact. A fact that no evidence speaks of is unknown.
-    fn value(&self, fact: &str) -> Option<&'a str> {
-        match fact {
+    /// The value of a fact, which may be unknown; `None` of a fact that no evidence speaks of.
+    fn value(&self, fact: &str) -> Option<Option<&'a str>> {
+        Some(match fact {
             "model_class" => self.model_class,
             "vendor_status" => self.vendor_status,
             "tool_tier" => self.tool_tier,
@@ -40,16 +40,35 @@ impl<'a> Evidence<'a> {
                 ActorKind::ServiceAccount => Some("service_account"),
                 ActorKind::Unknown => None,
             },
-            _ => None,
-        }
+            _ => return None,
+        })
     }
 
     fn known(&self, space: &FactSpace) -> Known {
         space.facts().iter().enumerate().fold(Known::NOTHING, |known, (number, fact)| {
-            let value = self.value(fact.name.as_str()).and_then(|value| fact.position(value));
+            let value = self.value(fact.name.as_str()).flatten().and_then(|value| fact.position(value));
             space.with(known, number, value)
         })
     }
+}
+
+/// The fact that comes with the intent: its declared work.
+const WORK_CLASS: &str = "work_class";
+
+/// Whether anything can ever say what value a fact has.
+pub(crate) fn is_supplied(fact: &str) -> bool {
+    let nothing = Evidence {
+        model_class: None,
+        vendor_status: None,
+        tool_tier: None,
+        tool: None,
+        surface: None,
+        team: None,
+        actor_kind: ActorKind::Unknown,
+        repo_sensitivity: None,
+        budget_state: None,
+    };
+    fact == WORK_CLASS || nothing.value(fact).is_some()
 }
 
 /// A use to be judged.
@@ -271,7 +290,7 @@ fn with_candidate<'a>(space: &FactSpace, known: Known, case: &Case<'a>, target: 
         (Some(number), Some(value)) => space.with(known, number, space.facts()[number].position(value)),
         _ => known,
     };
-    let known = set(known, "work_class", target.task().map(Label::as_str));
+    let known = set(known, WORK_CLASS, target.task().map(Label::as_str));
     if case.evidence.repo_sensitivity.is_none() {
         set(known, "repo_sensitivity", (case.sensitivity_of)(target))
     } else {

@@ -222,10 +222,14 @@ pub(crate) struct RejectsReplay {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
-    /// Compiles a bundle and runs its tests.
+    /// Compiles bundles and runs their tests; remarks on rules that never decide, facts that nothing supplies,
+    /// and holes and overlaps in dates.
     Check {
-        /// Folder with `bundle.yaml`, `catalogue.csv`, `rules.cedar`, `tests.yaml`.
+        /// Folder with `bundle.yaml`, `catalogue.csv`, `rules.cedar`, `tests.yaml`, or with such folders.
         dir: PathBuf,
+        /// A remark is a failure.
+        #[arg(long)]
+        strict: bool,
     },
     /// Says why an event was judged as it was: candidates with their evidence in bits, facts, the rules that
     /// decided, and what would settle it.

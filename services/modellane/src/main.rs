@@ -131,7 +131,11 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Sources(args) => sources::run(config()?, args).await?,
         Command::Report(args) => report::run(config()?, args).await?,
         Command::Rejects(Rejects::Replay(args)) => rejects::replay(config()?, args).await?,
-        Command::Policy(Policy::Check { dir }) => policy::check(&dir)?,
+        Command::Policy(Policy::Check { dir, strict }) => {
+            if policy::check(&dir)? > 0 && strict {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Command::Policy(Policy::Explain(args)) => policy::explain(config()?, args).await?,
         Command::Config(ConfigCommand::Check) => check_config(&config()?).await?,
         Command::Config(ConfigCommand::Key { out }) => key::create(&out)?,

@@ -10,14 +10,14 @@ use crate::stack::{Base, Roles, Stack};
 use crate::{out, progress};
 use anyhow::{Context, Result, bail};
 use modellane_event::{EventId, UsageEvent};
-use modellane_judge::{Bundle, PolicyObject};
+use modellane_judge::{Bundle, PolicyObject, Remark, remarks_on_dates};
 use modellane_kafka::{AssignedConsumer, KafkaConfig, Topic};
 use modellane_processor::ContextFeed;
 use modellane_query::Query;
 use modellane_runtime::Shutdown;
 use modellane_schema::usage_codec;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,16 +26,55 @@ const WAIT: Duration = Duration::from_millis(500);
 /// Polls without a message after which what is still missing counts as gone.
 const PATIENCE: usize = 20;
 
-/// Compiles a bundle and runs its tests.
-pub(crate) fn check(dir: &Path) -> Result<()> {
-    let bundle = Bundle::compile(&PolicyObject::from_files(&read_bundle(dir)?)?)?;
-    out::line(format_args!(
-        "{} {}: {} rules, {} combinations of facts, tests passed",
-        bundle.id(),
-        bundle.version(),
-        bundle.rules().len(),
-        bundle.vectors()
-    ))
+/// Compiles bundles, runs their tests, and prints what their author may not have meant. Number of remarks.
+pub(crate) fn check(dir: &Path) -> Result<usize> {
+    let (mut bundles, mut remarks, mut refused) = (Vec::new(), 0, Vec::new());
+    for folder in bundle_folders(dir)? {
+        let compiled = read_bundle(&folder)
+            .and_then(|files| Ok(Bundle::compile(&PolicyObject::from_files(&files)?)?))
+            .with_context(|| format!("bundle {}", folder.display()));
+        match compiled {
+            Ok(bundle) => {
+                out::line(format_args!(
+                    "{} {}: {} rules, {} combinations of facts, tests passed",
+                    bundle.id(),
+                    bundle.version(),
+                    bundle.rules().len(),
+                    bundle.vectors()
+                ))?;
+                remarks += print_remarks(&bundle.remarks())?;
+                bundles.push(bundle);
+            }
+            Err(error) => refused.push(format!("{error:#}")),
+        }
+    }
+    if !refused.is_empty() {
+        bail!("{}", refused.join("\n"));
+    }
+    Ok(remarks + print_remarks(&remarks_on_dates(&bundles))?)
+}
+
+/// The folder itself if it is a bundle, else the bundles in it, by name.
+fn bundle_folders(dir: &Path) -> Result<Vec<PathBuf>> {
+    if dir.join("bundle.yaml").is_file() {
+        return Ok(vec![dir.to_owned()]);
+    }
+    let mut folders = Vec::new();
+    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.join("bundle.yaml").is_file() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    // Without any it is a bundle without a head, and told so.
+    Ok(if folders.is_empty() { vec![dir.to_owned()] } else { folders })
+}
+
+fn print_remarks(remarks: &[Remark]) -> Result<usize> {
+    remarks.iter().try_for_each(|remark| out::line(format_args!("  remark: {remark}")))?;
+    Ok(remarks.len())
 }
 
 /// Judges one event of the ledger again and prints why.

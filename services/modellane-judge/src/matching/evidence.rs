@@ -46,7 +46,7 @@ pub fn agreement<K: MatchKey>(declared: Option<K>, seen: Option<K>) -> Option<bo
     Some(declared? == seen?)
 }
 
-/// What a use, or a segment of uses, tells about the work that it belongs to.
+/// What a use tells about the work that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
     at: UtcTime,
@@ -56,26 +56,9 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The trace of one use that began at a moment.
+    /// The trace of a use that began at a moment.
     pub fn new(at: UtcTime, who: &Who, work: &Work) -> Self {
         Self { at, session: who.session_key, ticket: work.ticket_key, workspace: work.workspace_key }
-    }
-
-    /// The trace of uses that belong together: it begins with the first, and holds a key that all who state
-    /// one agree on. `None` without a use.
-    pub fn merged(traces: impl IntoIterator<Item = Self>) -> Option<Self> {
-        fn sole<K: MatchKey>(keys: impl Iterator<Item = K>) -> Option<K> {
-            let mut keys = keys;
-            let first = keys.next()?;
-            keys.all(|key| key == first).then_some(first)
-        }
-        let traces: Vec<Self> = traces.into_iter().collect();
-        Some(Self {
-            at: traces.iter().map(|trace| trace.at).min()?,
-            session: sole(traces.iter().filter_map(|trace| trace.session)),
-            ticket: sole(traces.iter().filter_map(|trace| trace.ticket)),
-            workspace: sole(traces.iter().filter_map(|trace| trace.workspace)),
-        })
     }
 
     /// When it began.

@@ -30,7 +30,7 @@ pub struct TermCounts {
     pub compared: u64,
 }
 
-/// What is counted in the stream, and all that the weights are made of. Counts of partitions and days add up.
+/// All that the weights are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MatchCounts {
     /// By source.
@@ -65,23 +65,6 @@ impl MatchCounts {
             }
         }
         true
-    }
-
-    /// Adds what was counted elsewhere.
-    pub fn merge(&mut self, other: &Self) {
-        for (source, counts) in &other.sources {
-            let own = self.sources.entry(source.clone()).or_default();
-            own.keyed_rows += counts.keyed_rows;
-            for level in Level::all() {
-                own.matched[level] += counts.matched[level];
-                own.unmatched[level] += counts.unmatched[level];
-            }
-        }
-        for (workspace, counts) in &other.repositories {
-            let own = self.repositories.entry(*workspace).or_default();
-            own.equal += counts.equal;
-            own.compared += counts.compared;
-        }
     }
 
     /// log2(u/u_r) of each repository r, in thousandths: u how often the repositories of a non-match are

@@ -14,15 +14,13 @@ mod evidence;
 mod fit;
 mod model;
 mod score;
-mod segments;
 mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use aggregate::{ActiveIntent, DayEvidence, distribute_day};
+pub use aggregate::shares_of_day;
 pub use calibration::{Calibration, Reviewed};
 pub use evidence::{Comparison, Declaration, KeyLevel, Level, MatchKey, PerLevel, Trace, agreement};
 pub use fit::{LevelCounts, MatchCounts, null_prior};
 pub use model::{Evidence, MatchModel, SourceModel};
 pub use score::{Candidate, CandidateSet, Posterior, Step};
-pub use segments::{Segment, SegmentKey, UseMoment, segments};

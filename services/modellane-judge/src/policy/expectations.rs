@@ -41,6 +41,9 @@ fn check_one(item: &Value, path: String, table: &DecisionTable, problems: &mut P
     let reason = expect.text("reason", problems);
     let rules = expect.get("rules").map(|_| expect.labels("rules", problems));
     let missing = expect.get("missing").map(|_| expect.labels("missing", problems));
+    if verdict.is_none() && reason.is_none() && rules.is_none() && missing.is_none() {
+        problems.add(test.path_of("expect"), "expects nothing; state verdict, reason, rules or missing");
+    }
     let Some(known) = known else { return };
     let outcome = table.outcome(known);
     let mut differs = Vec::new();
@@ -64,10 +67,15 @@ fn read_facts(test: &Table<'_>, space: &FactSpace, problems: &mut Problems) -> O
     let Some(value) = test.get("facts") else { return Some(Known::NOTHING) };
     // A bundle whose rules do not tell kinds of actors apart may still state one.
     let mut names: Vec<&str> = space.facts().iter().map(|fact| fact.name.as_str()).collect();
-    if !names.contains(&FactSpace::ACTOR_KIND) {
+    let tells_actors_apart = names.contains(&FactSpace::ACTOR_KIND);
+    if !tells_actors_apart {
         names.push(FactSpace::ACTOR_KIND);
     }
     let table = Table::open(value, test.path_of("facts"), &names, problems)?;
+    if !tells_actors_apart {
+        let kinds = FactSpace::ACTOR_KINDS.map(|kind| (kind, ()));
+        table.word(FactSpace::ACTOR_KIND, &kinds, problems);
+    }
     let mut known = Some(Known::NOTHING);
     for (number, fact) in space.facts().iter().enumerate() {
         let Some(text) = table.text(fact.name.as_str(), problems) else { continue };

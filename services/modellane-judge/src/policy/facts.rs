@@ -58,6 +58,8 @@ pub(crate) struct TooMany;
 impl FactSpace {
     /// Name of the fact that stands for the type of the principal.
     pub(crate) const ACTOR_KIND: &'static str = "actor_kind";
+    /// Its values.
+    pub(crate) const ACTOR_KINDS: [&'static str; 2] = ["person", "service_account"];
     /// Most values of one fact.
     pub(crate) const MOST_VALUES: usize = 64;
     /// Most total vectors of one bundle: each costs one evaluation of all rules.
@@ -66,7 +68,7 @@ impl FactSpace {
     /// Takes the declared facts. `with_actor_kind` adds the type of the principal as a fact.
     pub(crate) fn new(mut facts: Vec<Fact>, with_actor_kind: bool) -> Result<Self, TooMany> {
         if with_actor_kind {
-            let values = vec![Label::literal("person"), Label::literal("service_account")];
+            let values = Self::ACTOR_KINDS.map(Label::literal).to_vec();
             let name = Label::literal(Self::ACTOR_KIND);
             facts.push(Fact { name, part: Part::PrincipalType, values });
         }

@@ -5,6 +5,9 @@ mod expectations;
 mod facts;
 mod manifest;
 mod object;
+mod remark;
+#[cfg(test)]
+mod remark_tests;
 mod rules;
 mod table;
 #[cfg(test)]
@@ -14,11 +17,13 @@ pub(crate) use catalogue::Listing;
 pub(crate) use facts::{FactSpace, Known};
 pub use manifest::Thresholds;
 pub use object::PolicyObject;
+pub use remark::{Remark, remarks_on_dates};
 pub use rules::Rule;
 pub use table::{Outcome, OutcomeClass};
 
 use crate::Period;
 use crate::problem::{ContextError, Problem, Problems};
+use crate::verdict::is_supplied;
 use catalogue::Catalogue;
 use manifest::{Manifest, Scope};
 use modellane_event::{ActorKind, Label, UtcTime};
@@ -148,6 +153,14 @@ impl Bundle {
             None => known,
         };
         facts.into_iter().fold(Known::NOTHING, set)
+    }
+
+    /// What its author may not have meant: rules that decide nothing, facts that stay unknown.
+    pub fn remarks(&self) -> Vec<Remark> {
+        let idle = self.table.idle_rules().map(|rule| Remark::NeverDecides { rule: rule.clone() });
+        let facts = self.table.space().facts().iter().map(|fact| &fact.name);
+        let unknown = facts.filter(|fact| !is_supplied(fact.as_str()));
+        idle.chain(unknown.map(|fact| Remark::NotSupplied { fact: fact.clone() })).collect()
     }
 
     /// The reference model of a class at a moment, for the cost at variance.

@@ -114,6 +114,14 @@ impl DecisionTable {
         self.space.completions(known).iter().any(|vector| self.decision(*vector).is_some())
     }
 
+    /// Rules that decide no possible combination.
+    pub(crate) fn idle_rules(&self) -> impl Iterator<Item = &Label> {
+        let mut decides = vec![false; self.rule_ids.len()];
+        let rules = self.decisions.iter().flat_map(|decided| &decided.rules);
+        rules.for_each(|rule| decides[usize::from(*rule)] = true);
+        self.rule_ids.iter().zip(decides).filter(|(_, decides)| !decides).map(|(id, _)| id)
+    }
+
     fn decision(&self, vector: usize) -> Option<&Decided> {
         self.decisions.get(usize::from(self.cells[vector]))
     }

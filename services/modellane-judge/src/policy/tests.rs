@@ -171,6 +171,14 @@ fn a_bundle_whose_tests_fail_is_refused_with_what_differs() {
     );
     let all = faults(with("tests.yaml", |text| text.replacen("model_class: light", "model_class: lite", 1)));
     assert!(all.contains("tests[1].facts.model_class: is no declared value"), "{all}");
+    let all = faults(with("tests.yaml", |text| {
+        text.replacen("{ verdict: followed, rules: [everyday-models], missing: [] }", "{ verdict: ~ }", 1)
+    }));
+    assert_eq!(all, "tests.yaml: tests[0].expect: expects nothing; state verdict, reason, rules or missing");
+    let all = faults(with("tests.yaml", |text| {
+        text.replacen("model_class: light", "model_class: light, actor_kind: robot", 1)
+    }));
+    assert!(all.contains("facts.actor_kind: must be one of person, service_account"), "{all}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::fixture::*;
 use crate::matching::{Calibration, MatchModel, PerLevel, SourceModel};
 use modellane_event::*;
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
 /// The prior weights of Claude Code's events, as if they were its own and a sample had confirmed them.
 pub(super) fn confirmed() -> MatchModel {
@@ -147,6 +148,16 @@ fn a_day_is_split_by_the_time_of_its_intents() {
     assert_eq!(judged.confidence_label, ConfidenceLabel::None);
 }
 
+/// Three intents of which evidence prefers now one, now another.
+static CONTESTED: LazyLock<World> = LazyLock::new(|| {
+    let intents = [
+        ticketed("i-1", "incident"),
+        IntentEvent { workspace_key: Some(key().workspace("acme/core")), ..intent("i-2", "routine") },
+        IntentEvent { ended_at: None, tool: Some(label("cursor")), ..intent("i-3", "architecture") },
+    ];
+    world(confirmed(), intents)
+});
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     /// Nothing that guidance judges moves the link: not the model, its vendor or provider, not what it cost.
@@ -160,12 +171,6 @@ proptest! {
         ticket in any::<bool>(),
         minute in 0i64..300,
     ) {
-        let intents = [
-            ticketed("i-1", "incident"),
-            IntentEvent { workspace_key: Some(key().workspace("acme/core")), ..intent("i-2", "routine") },
-            IntentEvent { ended_at: None, tool: Some(label("cursor")), ..intent("i-3", "architecture") },
-        ];
-        let world = world(confirmed(), intents);
         let plain = with(request("claude-sonnet-5-5"), |facts| {
             facts.period_start = UtcTime(at("2026-11-03T08:00:00Z").0 + minute * 60_000_000);
             facts.period_end = facts.period_start;
@@ -185,7 +190,7 @@ proptest! {
                 currency: Some(Currency::usd()),
             };
         });
-        let (plain, changed) = (world.judge(&plain), world.judge(&changed));
+        let (plain, changed) = (CONTESTED.judge(&plain), CONTESTED.judge(&changed));
         prop_assert_eq!(plain.intent_id, changed.intent_id);
         prop_assert_eq!(plain.match_confidence, changed.match_confidence);
         prop_assert_eq!(plain.candidates, changed.candidates);

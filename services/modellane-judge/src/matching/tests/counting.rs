@@ -90,16 +90,6 @@ fn a_use_without_a_key_or_with_two_is_not_counted() {
 }
 
 #[test]
-fn counts_of_parts_add_up_to_the_counts_of_the_whole() {
-    let one = keyed(REPO, (Some(Level::RepoEqual), Level::Inside), (Some(Level::RepoDiffers), Level::Far));
-    let other = keyed(MONOREPO, (None, Level::Near), (Some(Level::RepoEqual), Level::Stale));
-    let whole = counted(repeated(&one, 3).chain(repeated(&other, 2)));
-    let mut merged = counted(repeated(&one, 1).chain(repeated(&other, 2)));
-    merged.merge(&counted(repeated(&one, 2)));
-    assert_eq!(merged, whole);
-}
-
-#[test]
 fn a_source_with_few_keyed_uses_keeps_the_prior_weights() {
     let set = keyed(REPO, (None, Level::Inside), (None, Level::Far));
     let few = MatchModel::from_counts(&counted(repeated(&set, 499)));

@@ -1,7 +1,8 @@
 mod calibrating;
 mod comparing;
 mod counting;
-mod grouping;
+mod days;
+
 mod scoring;
 mod storing;
 
