@@ -9,7 +9,8 @@ use crate::listen::{Health, Listening};
 use crate::objects::LakeObjects;
 use anyhow::{Context, Result, anyhow, bail};
 use modellane_embedded_kafka::{Broker, BrokerConfig};
-use modellane_event::LakeKey;
+use modellane_event::{Label, LakeKey};
+use modellane_judge::object_hash;
 use modellane_kafka::{AssignedConsumer, KafkaConfig, Topic, ensure_topics};
 use modellane_lake::{Lake, LakeConfig};
 use modellane_maintenance::Start;
@@ -17,6 +18,7 @@ use modellane_processor::Processor;
 use modellane_runtime::{Clock, DataDir, Instance, Metrics, Readiness, Shutdown, SystemClock};
 use modellane_sink::{KafkaLog, Sink, SinkHandle, SinkLogs};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{OnceCell, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -196,6 +198,15 @@ impl Base {
     }
 }
 
+/// A name that a service on this machine has again after a restart: the machine's, and one for the data directory,
+/// which a second one has for itself.
+pub(crate) fn default_instance(data_dir: &Path) -> Option<Label> {
+    let dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+    let hash = object_hash(dir.as_os_str().as_encoded_bytes());
+    let name = format!("{}-{}", gethostname::gethostname().to_string_lossy(), &hash.as_str()[..8]);
+    Label::new(&name).ok()
+}
+
 /// Services while they run.
 pub(crate) struct Stack {
     pub(crate) base: Base,
@@ -284,9 +295,13 @@ impl Stack {
 
     async fn start_sink(&mut self) -> Result<()> {
         let base = &self.base;
-        let sink =
-            Sink::open(&base.lake, base.config.sink.clone(), Arc::clone(&base.clock), base.metrics.clone())
-                .await?;
+        let mut config = base.config.sink.clone();
+        config.instance = config.instance.or_else(|| default_instance(&base.config.data.dir));
+        if base.held.is_some() && base.config.lake.url.is_none() {
+            // Whoever holds the data directory is the only one that can reach the lake in it.
+            config.standby_s = 0;
+        }
+        let sink = Sink::open(&base.lake, config, Arc::clone(&base.clock), base.metrics.clone()).await?;
         let log = |topic: Topic| {
             let name = topic.name(&base.kafka.topic_prefix);
             AssignedConsumer::new(&base.kafka).map(|consumer| KafkaLog::new(consumer, &name))

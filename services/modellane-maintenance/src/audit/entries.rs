@@ -28,9 +28,9 @@ pub(crate) struct DateAudit {
 
 impl DateAudit {
     /// A file of the date cannot be read, so neither can its sums.
-    pub(super) fn unreadable(date: &str) -> Self {
+    pub(super) fn unreadable(date: &str, error: &MaintenanceError) -> Self {
         let mut audit = Self::default();
-        audit.violations.add(Invariant::I5, format!("entries of {date} cannot be read"));
+        audit.violations.add(Invariant::I5, format!("entries of {date} cannot be read: {error}"));
         audit
     }
 }

@@ -155,7 +155,7 @@ async fn dates(
             None => match entries::audit(ledger, &files).await {
                 Err(error) if error.is_retryable() => return Err(error),
                 // What is lost or damaged is a finding, and no reason to leave the other dates unread.
-                Err(_) => DateAudit::unreadable(&partition),
+                Err(error) => DateAudit::unreadable(&partition, &error),
                 Ok(audit) => audit,
             },
         };

@@ -3,7 +3,7 @@
 use crate::config::AppConfig;
 use crate::org;
 use crate::out;
-use crate::stack::{Base, Roles, Stack};
+use crate::stack::{Base, Roles, Stack, default_instance};
 use anyhow::{Context, Result};
 use modellane_lake::LakeConfig;
 use modellane_runtime::Shutdown;
@@ -23,6 +23,8 @@ pub(super) async fn rebuild(
     let mut own =
         AppConfig { sink: config.sink.clone(), processor: config.processor.clone(), ..AppConfig::default() };
     own.data.dir = scratch.0.clone();
+    // The new lake is to be its successor's, which has the name of the data directory.
+    own.sink.instance = own.sink.instance.take().or_else(|| default_instance(&config.data.dir));
     own.data.partitions = config.data.partitions;
     own.lake.url = Some(new.url.clone());
     own.lake.options = new.options.clone();
