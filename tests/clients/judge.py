@@ -15,14 +15,14 @@ FACTS = ["event_date", "requests", "input_tokens", "output_tokens", "credits", "
 
 TRUTH = """
 CREATE TABLE truth AS
-SELECT source, key, COUNT(*) AS versions, {columns}
+SELECT source, key, COUNT(*) AS versions, ANY_VALUE(account) AS account, {columns}
 FROM (
-    SELECT source, key, version, CAST(event_date AS VARCHAR) AS event_date, CAST(requests AS BIGINT) AS requests,
+    SELECT source, key, version, account, CAST(event_date AS VARCHAR) AS event_date, CAST(requests AS BIGINT) AS requests,
         CAST(input_tokens AS BIGINT) AS input_tokens, CAST(output_tokens AS BIGINT) AS output_tokens,
         CAST(credits AS DECIMAL(20, 9)) AS credits, CAST(cost AS DECIMAL(20, 9)) AS cost
     FROM read_json('{file}', format = 'newline_delimited', columns = {{
         source: 'VARCHAR', key: 'VARCHAR', version: 'INTEGER', event_date: 'VARCHAR', requests: 'BIGINT',
-        input_tokens: 'BIGINT', output_tokens: 'BIGINT', credits: 'VARCHAR', cost: 'VARCHAR'}})
+        input_tokens: 'BIGINT', output_tokens: 'BIGINT', credits: 'VARCHAR', cost: 'VARCHAR', account: 'VARCHAR'}})
 )
 GROUP BY 1, 2
 """
@@ -62,7 +62,7 @@ HISTORY = {"revision", "entry_kind", "cause", "recorded_at", "observed_at", "con
 # The ledger as it was known at a time.
 PREFIX = "SELECT SUM(entry_sign), SUM(usage_sign * input_tokens) FROM ledger WHERE EPOCH_US(recorded_at) <= ?"
 
-PATIENCE = 20
+PATIENCE = 120
 
 
 def load(db, versions):
@@ -99,7 +99,7 @@ def truth_problems(db):
 
 
 def total_problems(db):
-    """I5 over day, source and model, by the signs alone."""
+    """I5 over source and day, by the signs alone."""
     signed = """SELECT source, CAST(event_date AS VARCHAR) AS day, SUM(usage_sign * input_tokens)::HUGEINT, SUM(usage_sign * output_tokens)::HUGEINT,
         SUM(CAST(usage_sign AS DECIMAL(2, 0)) * credits), SUM(CAST(cost_sign AS DECIMAL(2, 0)) * effective_cost) FROM ledger GROUP BY 1, 2 ORDER BY 1, 2"""
     true = """SELECT source, event_date, SUM(input_tokens)::HUGEINT, SUM(output_tokens)::HUGEINT, SUM(credits), SUM(cost)
@@ -117,6 +117,39 @@ def verdict_problems(db):
         OR explained_share + partial_share + unexplained_share <> 1
         OR (p_followed IS NOT NULL AND p_followed + p_drifted + p_undecided <> 1)""").fetchall()
     return [f"I8: entries have no sound verdict: {shown(bad)}"] if bad else []
+
+
+# Guidance permits the only model, from a day on not to one team. A user-day states no model, so that nothing decides.
+EXPECTED = """
+SELECT t.source, t.key, m.team, CASE
+    WHEN t.source = 'github_copilot.user_day' THEN 'unmatched'
+    WHEN t.event_date < $turn THEN 'followed'
+    WHEN m.team IS NULL THEN 'unmatched'
+    WHEN m.team = $forbidden THEN 'drifted'
+    ELSE 'followed' END AS verdict
+FROM truth AS t
+LEFT JOIN memberships AS m ON m.account = t.account AND t.event_date >= m."from" AND (m."to" IS NULL OR t.event_date < m."to")
+"""
+
+
+def judgement_problems(case, db):
+    """I8: team and verdict are those of the event's own day, computed anew from records and dates."""
+    organisation = case.get("organisation")
+    if not organisation:
+        return []
+    import pyarrow as pa
+
+    schema = pa.schema([(name, pa.string()) for name in ("account", "team", "from", "to")])
+    db.register("memberships", pa.Table.from_pylist(organisation["memberships"], schema=schema))
+    days = {"turn": organisation["turn"], "forbidden": organisation["forbidden"]}
+    wrong = db.execute(f"""
+        SELECT e.source, e.key, e.team, c.team, e.verdict, c.verdict FROM ({EXPECTED}) AS e JOIN current AS c USING (source, key)
+        WHERE e.team IS DISTINCT FROM c.team OR e.verdict <> c.verdict""", days).fetchall()
+    verdicts = {verdict for verdict, in db.execute("SELECT DISTINCT verdict FROM current").fetchall()}
+    problems = [f"I8: events are judged otherwise: {shown(wrong)}"] if wrong else []
+    if not {"followed", "drifted", "unmatched"} <= verdicts:
+        problems.append(f"I8: there are only the verdicts {sorted(verdicts)}, so nothing was shown")
+    return problems
 
 
 def offset_problems(case, tables):
@@ -279,7 +312,7 @@ def main():
     db = duckdb.connect()
     history, problems = ledger_checks.check(tables["usage_ledger"], db)
     load(db, case["versions"])
-    problems += truth_problems(db) + total_problems(db) + verdict_problems(db)
+    problems += truth_problems(db) + total_problems(db) + verdict_problems(db) + judgement_problems(case, db)
     problems += offset_problems(case, tables) + side_table_problems(case, tables)
     problems += answer_problems(case, db) + poll_problems(case, db, history) + old_version_problems(case, db, history)
     problems += canary_problems(case)

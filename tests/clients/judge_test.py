@@ -58,7 +58,7 @@ SCHEMA = pa.schema(
      ("recorded_at", pa.timestamp("us", tz="UTC")), ("entry_sign", pa.int8()), ("usage_sign", pa.int8()), ("cost_sign", pa.int8()),
      ("source", pa.string()), ("source_key", pa.string()), ("billing_account_id", pa.string()), ("event_date", pa.string()),
      ("requests", pa.int64()), ("input_tokens", pa.int64()), ("output_tokens", pa.int64()),
-     ("credits", pa.decimal128(20, 9)), ("effective_cost", pa.decimal128(20, 9)), ("verdict", pa.string()),
+     ("credits", pa.decimal128(20, 9)), ("effective_cost", pa.decimal128(20, 9)), ("verdict", pa.string()), ("team", pa.string()),
      ("explained_share", pa.int8()), ("partial_share", pa.int8()), ("unexplained_share", pa.int8()),
      ("p_followed", pa.int8()), ("p_drifted", pa.int8()), ("p_undecided", pa.int8())])
 
@@ -102,6 +102,25 @@ class Judgement(unittest.TestCase):
         self.finds(problems(sound() + [stranger]), "I3: events stand that nobody sent")
         flapping = [entry(2, VERSIONS[2], revision=r, kind=k) for r, k in [(3, "restatement"), (3, "reversal")]]
         self.finds(problems(sound() + flapping), "I3: more was appended than was sent")
+
+    def test_a_judgement_that_is_not_of_its_day_is_found(self):
+        gateway = "litellm.spend_logs"
+        versions = [version(gateway, f"row-{n}", 0, 1, cost="1") | {"account": f"u-{n}"} for n in (1, 2)]
+        versions.append(VERSIONS[3])
+        membership = lambda account, team, start, end: {"account": account, "team": team, "from": start, "to": end}
+        organisation = {"turn": DAY, "forbidden": "beta", "memberships": [
+            membership("u-1", "beta", "2026-01-01", DAY), membership("u-1", "alpha", DAY, None),
+            membership("u-2", "beta", "2026-01-01", None)]}
+        judged = [("alpha", "followed"), ("beta", "drifted"), (None, "unmatched")]
+
+        def found(judged):
+            entries = [entry(n, said, team=team, verdict=verdict) for n, (said, (team, verdict)) in enumerate(zip(versions, judged))]
+            return judge.judgement_problems({"organisation": organisation}, ledger(entries, versions))
+
+        self.assertEqual(found(judged), [])
+        self.finds(found([("beta", "followed")] + judged[1:]), "I8: events are judged otherwise")
+        self.finds(found([judged[0], ("beta", "followed"), judged[2]]), "I8: events are judged otherwise")
+        self.finds(found([judged[0], ("beta", "followed"), judged[2]]), "I8: there are only the verdicts")
 
     def test_the_last_digit_counts(self):
         entries = sound()

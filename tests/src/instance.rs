@@ -36,6 +36,8 @@ pub struct Addresses {
     pub postgres: String,
     /// Reports.
     pub http: String,
+    /// The embedded broker.
+    pub broker: String,
 }
 
 /// A running `modellane all`; killed when dropped.
@@ -66,6 +68,7 @@ impl Instance {
                 otlp_http: String::new(),
                 postgres: String::new(),
                 http: String::new(),
+                broker: String::new(),
             },
         };
         instance.addresses = announced(&mut instance.child, data_dir, pid)?;

@@ -265,6 +265,35 @@ fn a_folder_with_a_broken_policy_leaves_nothing_behind() -> Result<()> {
 }
 
 #[test]
+fn a_folder_of_bundles_is_checked_with_its_dates() -> Result<()> {
+    let Some(bench) = Bench::new("checked bundles")? else { return Ok(()) };
+    let policy = bench.path("policy");
+    let sample = tests_dir().parent().context("a parent")?.join("deploy/demo/policy");
+    for version in ["2026.10.1", "2026.11.1"] {
+        std::fs::create_dir_all(policy.join(version))?;
+        for file in std::fs::read_dir(sample.join(version))? {
+            let file = file?;
+            std::fs::copy(file.path(), policy.join(version).join(file.file_name()))?;
+        }
+    }
+    let check = ["policy", "check", "--strict", text(&policy)?];
+    let sound = bench.run(&check)?;
+    ensure!(sound.code == Some(0) && !sound.stdout.contains("remark"), "{}", said(&sound));
+    let head = policy.join("2026.10.1/bundle.yaml");
+    let open = std::fs::read_to_string(&head)?.replace(", to: 2026-11-01", "");
+    std::fs::write(&head, open)?;
+    let overlap = bench.run(&check)?;
+    ensure!(overlap.code == Some(1), "{}", said(&overlap));
+    ensure!(
+        overlap.stdout.contains("2026.10.1 and 2026.11.1 are both in force from 2026-11-01"),
+        "{}",
+        said(&overlap)
+    );
+    std::fs::write(&head, "id: broken\n")?;
+    refused(&bench.run(&check)?, 1, &["2026.10.1: bundle.yaml", "version"])
+}
+
+#[test]
 fn a_reader_that_leaves_early_causes_no_panic() -> Result<()> {
     let Some(bench) = Bench::new("a closed pipe")? else { return Ok(()) };
     let data = bench.data();

@@ -4,15 +4,17 @@ use std::path::Path;
 use std::slice::Iter;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use modellane_tests::clients::client;
 use modellane_tests::faults::arena::SMALL;
-use modellane_tests::faults::plan::{PLANS, Plan, Size};
+use modellane_tests::faults::plan::{PLANS, Plan, Size, find};
 use modellane_tests::faults::servers::Servers;
 use modellane_tests::instance::{binary, skip};
 
-/// Plans at a time.
+/// Plans at a time, and one more on the embedded broker.
 const WORKERS: usize = 2;
+/// Plans that harm processes alone.
+const EMBEDDED: [&str; 2] = ["kill-nine", "zombie"];
 
 #[test]
 fn every_plan_is_survived() -> Result<()> {
@@ -28,7 +30,8 @@ fn every_plan_is_survived() -> Result<()> {
     // another, with topics and a lake for each.
     let waiting = Mutex::new(PLANS.iter());
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(|| work(&binary, &waiting))).collect();
+        let mut workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(|| work(&binary, &waiting))).collect();
+        workers.push(scope.spawn(|| on_embedded_broker(&binary)));
         workers.into_iter().try_for_each(|worker| match worker.join() {
             Ok(survived) => survived,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -38,12 +41,36 @@ fn every_plan_is_survived() -> Result<()> {
 
 fn work(binary: &Path, waiting: &Mutex<Iter<'static, Plan>>) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut servers = Servers::start(binary, dir.path())?;
+    let mut servers = Servers::start(binary, dir.path(), 1)?;
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
     while let Some(plan) = next() {
-        let survived = plan.survive(&mut servers, Size { seed: 1, events: SMALL })?;
+        let size = Size { seed: 1, events: SMALL };
+        let survived = match plan.brokers {
+            1 => plan.survive(&mut servers, size)?,
+            brokers => {
+                let own = tempfile::tempdir()?;
+                plan.survive(&mut Servers::start(binary, own.path(), brokers)?, size)?
+            }
+        };
         let notes = survived.notes.join("; ");
         println!("{:>2} {}: {} s; {notes}", plan.number, plan.name, survived.took.as_secs());
+    }
+    Ok(())
+}
+
+/// Services die and sleep on the embedded broker and a local disk as they do on Apache Kafka and a store. That the
+/// broker dies is for `kill_nine.rs`, where it is part of the process.
+fn on_embedded_broker(binary: &Path) -> Result<()> {
+    for name in EMBEDDED {
+        let dir = tempfile::tempdir()?;
+        let mut servers = Servers::embedded(binary, dir.path())?;
+        let plan = find(name).context("a plan")?;
+        let survived = plan.survive(&mut servers, Size { seed: 1, events: SMALL })?;
+        println!(
+            "{name}, on the embedded broker: {} s; {}",
+            survived.took.as_secs(),
+            survived.notes.join("; ")
+        );
     }
     Ok(())
 }

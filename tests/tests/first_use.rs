@@ -381,7 +381,7 @@ fn a_budget_that_was_spent_yesterday_is_a_fact_today() -> Result<()> {
         if let Some((_, day)) = line.and_then(|line| line.split_once("day=")) {
             break day[..10].to_owned();
         }
-        ensure!(started.elapsed().as_secs() < 60, "no budget was published: {log}");
+        ensure!(started.elapsed().as_secs() < 150, "no budget was published: {log}");
         std::thread::sleep(std::time::Duration::from_millis(50));
     };
     bench.write("today.json", &row_of("r-2", "ana@acme.example").replace("2026-11-05", &day))?;
@@ -393,7 +393,7 @@ fn a_budget_that_was_spent_yesterday_is_a_fact_today() -> Result<()> {
         if answer.contains("facts") {
             break answer;
         }
-        ensure!(started.elapsed().as_secs() < 90, "the import does not show");
+        ensure!(started.elapsed().as_secs() < 240, "the import does not show");
         std::thread::sleep(std::time::Duration::from_millis(50));
     };
     ensure!(facts.contains("budget_state=over"), "{facts}");

@@ -83,7 +83,12 @@ impl Bench {
         let instance = Instance::start(&self.binary, &self.data(), COMMIT_MS, &log)?;
         for batch in 0..BATCHES {
             send(&instance.addresses.collector, batch)?;
-            // Each batch goes into a commit of its own.
+            // What comes next goes into another commit, so that each day has files to merge.
+            let begun = Instant::now();
+            while batch == 0 && self.data_files() == 0 {
+                ensure!(begun.elapsed() < LIMIT, "nothing was written");
+                std::thread::sleep(Duration::from_millis(20));
+            }
             std::thread::sleep(Duration::from_millis(COMMIT_MS));
         }
         let begun = Instant::now();

@@ -31,6 +31,9 @@ struct Arguments {
     /// Events that are sent. Faults grow in number with them.
     #[arg(long, default_value_t = SMALL)]
     size: usize,
+    /// Runs on the embedded broker and a lake on local disk. Plans that harm the way to broker or store do not.
+    #[arg(long, conflicts_with = "all")]
+    embedded: bool,
     /// Keeps the files of the runs here.
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -66,7 +69,10 @@ fn main() -> Result<ExitCode> {
                 .dir
                 .as_ref()
                 .map_or(folder.path().to_owned(), |dir| dir.join(format!("{}-{seed}", plan.name)));
-            let mut servers = Servers::start(&binary, &dir)?;
+            let mut servers = match arguments.embedded {
+                true => Servers::embedded(&binary, &dir)?,
+                false => Servers::start(&binary, &dir, plan.brokers)?,
+            };
             match plan.survive(&mut servers, Size { seed, events: arguments.size }) {
                 Ok(survived) => {
                     let notes = survived.notes.join("; ");

@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     let binary =
         binary().context("build the product with `cargo build -p modellane`, or set MODELLANE_BIN")?;
     let dir = tempfile::Builder::new().prefix("measure-").tempdir()?;
-    let mut servers = Servers::start(&binary, dir.path())?;
+    let mut servers = Servers::start(&binary, dir.path(), 1)?;
     let load = Load { rate, time: Duration::from_secs(seconds) };
     match what {
         What::Recovery { service, away } => {

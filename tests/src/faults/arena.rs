@@ -13,6 +13,7 @@ use super::fleet::{Fleet, Role};
 use super::http_proxy::HttpProxy;
 use super::judge::{Case, Log, Positions, is_commit};
 use super::oracle::{Draw, Oracle};
+use super::organisation::Organisation;
 use super::plan::Size;
 use super::registry::Registry;
 use super::servers::Servers;
@@ -22,8 +23,10 @@ pub const SMALL: usize = 1_000;
 /// How long anything may take that has to happen, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(20);
-/// After so long without a request on its way nothing is on its way to the lake either.
-const LULL: Duration = Duration::from_secs(12);
+/// How often it is asked whether anything is on its way to the lake.
+const LULL: Duration = Duration::from_secs(3);
+/// How long a sink that stands by leaves the owner of the table time, at the least.
+pub const STANDBY: Duration = Duration::from_secs(10);
 /// Lanes of gateway requests.
 const LANES: usize = 2;
 
@@ -81,6 +84,8 @@ pub struct Arena<'a> {
     pub asks_old_versions: bool,
     /// Lakes that must hold the same in the end.
     pub same_as: Vec<String>,
+    /// Whose teams and guidance the events are judged by, where a plan has published any.
+    pub organisation: Option<Organisation>,
     /// The registry that messages name their schemas by, where a plan has one.
     pub registry: Option<Registry>,
     feed: Option<Feed>,
@@ -97,6 +102,7 @@ impl<'a> Arena<'a> {
     pub fn open(servers: &'a mut Servers, setup: Setup) -> Result<Self> {
         servers.kafka.clear();
         let Setup { prefix, size, draw, settings, is_local } = setup;
+        let is_local = is_local || servers.cluster.is_embedded();
         let dir = servers.folder(&prefix)?;
         let store = HttpProxy::start(&servers.store.address(), size.seed)?;
         let mut environment = environment(servers, &prefix);
@@ -119,6 +125,7 @@ impl<'a> Arena<'a> {
             polls: None,
             asks_old_versions: false,
             same_as: Vec::new(),
+            organisation: None,
             registry: None,
             oracle,
             prefix,
@@ -237,23 +244,36 @@ impl<'a> Arena<'a> {
         Ok(())
     }
 
-    /// The same for something that need not happen: says whether it did before there was nothing on its way
-    /// for a while.
+    /// The same for something that need not happen: says whether it did while there was anything on its way. How
+    /// long that takes is not for a clock to say: a killed member is missed for ten seconds, and a busy machine
+    /// is slow.
     pub fn wait_while_busy(
         &mut self,
         what: &str,
         mut happened: impl FnMut(&mut Self) -> Result<bool>,
     ) -> Result<bool> {
-        let (mut idle, mut has_happened) = (None, false);
+        let (mut looked_at, mut has_happened) = (Instant::now(), false);
         self.wait(what, |arena| {
-            if !arena.feed().is_idle() {
-                idle = None;
-            }
             has_happened = happened(arena)?;
-            let lull = arena.feed().is_idle() && idle.get_or_insert_with(Instant::now).elapsed() > LULL;
-            Ok(lull || has_happened)
+            if has_happened || !arena.feed().is_idle() || looked_at.elapsed() < LULL {
+                return Ok(has_happened);
+            }
+            looked_at = Instant::now();
+            // A broker that cannot be asked is about to come back.
+            let is_over = arena.on_their_way().is_ok_and(|left| left == 0);
+            // It may have come with the very last record.
+            has_happened = happened(arena)?;
+            Ok(is_over || has_happened)
         })?;
         Ok(has_happened)
+    }
+
+    /// Whether a service's metrics say so, in a line of their own; not of one that does not answer.
+    pub fn measures(&mut self, service: usize, line: &str) -> bool {
+        let url = format!("http://{}/metrics", self.fleet.service(service).http);
+        let metrics =
+            ureq::get(&url).call().ok().and_then(|mut answer| answer.body_mut().read_to_string().ok());
+        metrics.is_some_and(|metrics| metrics.lines().any(|said| said == line))
     }
 
     /// Lets everything through, and waits until it is acknowledged.
@@ -275,14 +295,12 @@ impl<'a> Arena<'a> {
     /// Lets a part of everything through, and waits until it is acknowledged.
     pub fn send_until(&mut self, part: usize) -> Result<()> {
         self.feed().allow(part);
-        // The lanes wake up first.
-        self.pass(PAUSE * 5)?;
         self.wait("an acknowledgement", |arena| Ok(arena.feed().is_idle()))
     }
 
     /// The topics as they are, without a proxy between.
     pub fn log(&self) -> Result<Log> {
-        let log = Log::open(&self.servers.cluster.address(1), &self.prefix, &self.prefix)?;
+        let log = Log::open(&self.servers.cluster.bootstrap(), &self.prefix, &self.prefix)?;
         Ok(log.with_schemas(self.registry.as_ref().map(Registry::fingerprints).unwrap_or_default()))
     }
 
@@ -321,6 +339,7 @@ impl<'a> Arena<'a> {
         self.drain()?;
         let log = self.log()?;
         let query = self.first(Role::Query)?;
+        let texts = [self.oracle.canaries.clone(), vec![self.oracle.poison.clone()]].concat();
         let case = Case {
             lake: self.lake_url(),
             lake_dir: self.lake_dir(),
@@ -329,11 +348,12 @@ impl<'a> Arena<'a> {
             rejects: self.rejects,
             query: Some(self.fleet.service(query).postgres.clone()),
             streams: log.streams()?,
-            canaries: &self.oracle.canaries,
+            canaries: &texts,
             logs: self.fleet.logs(),
             polls: self.polls.clone(),
             asks_old_versions: self.asks_old_versions,
             same_as: self.same_as.clone(),
+            organisation: self.organisation.as_ref(),
         };
         let counts = case.judge(&self.oracle, &self.reach(), &self.dir)?;
         let mut problems = self.feed().problems();
@@ -392,18 +412,17 @@ fn upper(options: impl IntoIterator<Item = (String, String)>) -> Vec<(String, St
 /// part of the work.
 fn environment(servers: &Servers, prefix: &str) -> Vec<(String, String)> {
     let settings = [
-        ("KAFKA__BOOTSTRAP", servers.kafka.address()),
-        ("KAFKA__REPLICATION_FACTOR", "1".to_owned()),
-        ("KAFKA__MIN_INSYNC_REPLICAS", "1".to_owned()),
         ("KAFKA__TOPIC_PREFIX", prefix.to_owned()),
         ("LAKE__KEY_FILE", path_text(&servers.key)),
         ("PROCESSOR__GROUP", prefix.to_owned()),
         ("PROCESSOR__BATCH_SIZE", "200".to_owned()),
         ("SINK__COMMIT_INTERVAL_MS", "200".to_owned()),
         ("SINK__SPACING_PER_DAY_MS", "10".to_owned()),
+        ("SINK__STANDBY_S", STANDBY.as_secs().to_string()),
         ("DATA__PARTITIONS", "3".to_owned()),
     ];
-    settings.into_iter().map(|(name, value)| (format!("MODELLANE__{name}"), value)).collect()
+    let settings = servers.kafka_settings().into_iter().chain(settings);
+    settings.map(|(name, value)| (format!("MODELLANE__{name}"), value)).collect()
 }
 
 /// Where a lake in the store is and how it is reached, through the proxy.

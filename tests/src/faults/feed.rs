@@ -22,27 +22,35 @@ struct Shared {
     collectors: Mutex<Vec<String>>,
     /// How much of every lane may go, of [`WHOLE`].
     allowed: AtomicUsize,
+    /// The first of the lanes that may not go at all.
+    closed_from: AtomicUsize,
     stopped: AtomicBool,
-    /// Lanes that may not go on yet.
-    held: AtomicUsize,
     acknowledged: AtomicUsize,
     attempts: AtomicUsize,
     put_off: AtomicUsize,
     problems: Mutex<Vec<String>>,
 }
 
+/// How many requests of a lane have gone when this part of [`WHOLE`] has.
+pub(super) fn sent(part: usize, length: usize) -> usize {
+    (part * length).div_ceil(WHOLE).min(length)
+}
+
 /// Senders, one a lane.
 pub struct Feed {
     shared: Arc<Shared>,
     lanes: Vec<JoinHandle<()>>,
-    deliveries: usize,
+    /// Requests of each lane.
+    lengths: Vec<usize>,
 }
 
 impl Feed {
     /// Starts senders that may send nothing yet.
     pub fn start(lanes: Vec<Lane>, collectors: Vec<String>) -> Self {
-        let shared = Arc::new(Shared { collectors: Mutex::new(collectors), ..Shared::default() });
-        let deliveries = lanes.iter().map(Vec::len).sum();
+        let closed_from = AtomicUsize::new(lanes.len());
+        let shared =
+            Arc::new(Shared { collectors: Mutex::new(collectors), closed_from, ..Shared::default() });
+        let lengths = lanes.iter().map(Vec::len).collect();
         let lanes = lanes
             .into_iter()
             .enumerate()
@@ -51,12 +59,17 @@ impl Feed {
                 std::thread::spawn(move || shared.send(number, &lane))
             })
             .collect();
-        Self { shared, lanes, deliveries }
+        Self { shared, lanes, lengths }
     }
 
     /// Lets every lane go on up to this part of [`WHOLE`].
     pub fn allow(&self, part: usize) {
         self.shared.allowed.fetch_max(part, Ordering::SeqCst);
+    }
+
+    /// Lets the first so many lanes go on and no others.
+    pub fn open_lanes(&self, lanes: usize) {
+        self.shared.closed_from.store(lanes, Ordering::SeqCst);
     }
 
     /// Sends to other collectors from now on.
@@ -71,13 +84,15 @@ impl Feed {
 
     /// Whether everything that may go was acknowledged.
     pub fn is_idle(&self) -> bool {
-        let finished = self.lanes.iter().filter(|lane| lane.is_finished()).count();
-        self.shared.held.load(Ordering::SeqCst) + finished >= self.lanes.len()
+        let open = self.shared.closed_from.load(Ordering::SeqCst);
+        let allowed = self.shared.allowed.load(Ordering::SeqCst);
+        let may_go = self.lengths.iter().take(open).map(|length| sent(allowed, *length)).sum();
+        self.shared.acknowledged.load(Ordering::SeqCst) >= may_go
     }
 
     /// Requests that were acknowledged, and all that there are.
     pub fn progress(&self) -> (usize, usize) {
-        (self.shared.acknowledged.load(Ordering::SeqCst), self.deliveries)
+        (self.shared.acknowledged.load(Ordering::SeqCst), self.lengths.iter().sum())
     }
 
     /// Requests that were sent, repeats included.
@@ -105,7 +120,7 @@ impl Drop for Feed {
 impl Shared {
     fn send(&self, number: usize, lane: &Lane) {
         for (place, delivery) in lane.iter().enumerate() {
-            if !self.is_let_on(place, lane.len()) {
+            if !self.is_let_on(number, place, lane.len()) {
                 return;
             }
             while !self.attempt(number + place, delivery) {
@@ -118,16 +133,17 @@ impl Shared {
     }
 
     /// Waits until a lane may go on; `false` if it never will.
-    fn is_let_on(&self, place: usize, length: usize) -> bool {
-        let may_go = || self.allowed.load(Ordering::SeqCst) * length > place * WHOLE;
+    fn is_let_on(&self, number: usize, place: usize, length: usize) -> bool {
+        let may_go = || {
+            number < self.closed_from.load(Ordering::SeqCst)
+                && place < sent(self.allowed.load(Ordering::SeqCst), length)
+        };
         if may_go() {
             return true;
         }
-        self.held.fetch_add(1, Ordering::SeqCst);
         while !may_go() && !self.stopped.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.held.fetch_sub(1, Ordering::SeqCst);
         may_go()
     }
 

@@ -195,6 +195,14 @@ impl Fleet {
         self.start(number)
     }
 
+    /// Whether a service runs.
+    pub fn is_alive(&mut self, number: usize) -> Result<bool> {
+        match self.services[number].process.as_mut() {
+            Some(process) => Ok(!process.has_ended()?),
+            None => Ok(false),
+        }
+    }
+
     /// SIGKILL; it stays away until it is started.
     pub fn kill(&mut self, number: usize) {
         let service = &mut self.services[number];
@@ -209,6 +217,10 @@ impl Fleet {
         let service = &mut self.services[number];
         service.is_wanted = false;
         let Some(mut process) = service.process.take() else { return Ok(()) };
+        if process.has_ended()? {
+            // By itself, a moment ago.
+            return Ok(());
+        }
         process.terminate()?;
         process.wait_for_end(ORDERLY).with_context(|| format!("stop the {}", service.role.name()))
     }

@@ -16,6 +16,7 @@ pub mod judge;
 pub mod kafka_proxy;
 pub mod measure;
 pub mod oracle;
+pub mod organisation;
 pub mod plan;
 mod plans;
 pub mod reader;

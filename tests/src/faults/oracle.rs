@@ -20,6 +20,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde_json::json;
 
+use super::organisation::account;
+
 /// The first of the days on which events happen, in November 2026.
 const FIRST_DAY: usize = 2;
 const DAYS: usize = 7;
@@ -78,6 +80,8 @@ pub struct Version {
     pub credits: Option<String>,
     /// Dollars, exact.
     pub cost: Option<String>,
+    /// How the gateway calls the person; null for the other sources.
+    pub account: Option<String>,
     /// Seconds into its day.
     #[serde(skip)]
     second: usize,
@@ -133,6 +137,8 @@ pub struct Oracle {
     pub intents: Vec<String>,
     /// Texts that must be nowhere.
     pub canaries: Vec<String>,
+    /// One that unreadable messages hold: it may be where those are, and nowhere else.
+    pub poison: String,
 }
 
 impl Oracle {
@@ -146,6 +152,7 @@ impl Oracle {
             versions: Vec::new(),
             intents: Vec::new(),
             canaries,
+            poison: format!("wren{seed:x}thorn"),
         };
         let (requests, spans) = (events * REQUESTS / 100, events * SPANS / 100);
         oracle.gateway(&mut random, requests, draw);
@@ -171,6 +178,7 @@ impl Oracle {
                     input_tokens: Some(random.random_range(1..100_000)),
                     output_tokens: Some(random.random_range(0..5_000)),
                     cost: Some(decimal(random.random_range(1..5_000_000_000))),
+                    account: Some(account(base.person)),
                     ..base.clone()
                 };
                 sent.extend(std::iter::repeat_n(version.clone(), copies(random)));
@@ -200,6 +208,7 @@ impl Oracle {
                 output_tokens: Some(1),
                 credits: None,
                 cost: Some(decimal(1)),
+                account: Some(account(0)),
                 second: number % 86_000,
                 person: 0,
             };
@@ -218,7 +227,7 @@ impl Oracle {
             "{{\"request_id\":\"{}\",\"call_type\":\"acompletion\",\"spend\":{},\"prompt_tokens\":{},\
              \"completion_tokens\":{},\"startTime\":\"{time}\",\"endTime\":\"{time}\",\
              \"updated_at\":\"2026-11-10T00:00:{:02}Z\",\"model\":\"openai/gpt-6.1-sol\",\
-             \"custom_llm_provider\":\"openai\",\"user\":\"u-{}\",\"end_user\":\"{text}\",\
+             \"custom_llm_provider\":\"openai\",\"user\":\"{}\",\"end_user\":\"{text}\",\
              \"status\":\"success\",\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}],\
              \"response\":\"{text}\",\"metadata\":{{\"user_api_key_user_email\":\"{address}\"}}}}",
             version.key,
@@ -226,7 +235,7 @@ impl Oracle {
             version.input_tokens.unwrap_or(0),
             version.output_tokens.unwrap_or(0),
             version.version,
-            version.person,
+            account(version.person),
         )
     }
 
@@ -341,6 +350,7 @@ fn first_version(random: &mut ChaCha8Rng, source: Source, key: String, days: usi
         output_tokens: None,
         credits: None,
         cost: None,
+        account: None,
         second: random.random_range(0..86_000),
         person: random.random_range(0..40),
     }

@@ -18,6 +18,8 @@ pub struct Plan {
     pub name: &'static str,
     /// What is done.
     pub about: &'static str,
+    /// Brokers of its cluster.
+    pub brokers: usize,
     /// What it is done to.
     pub setup: fn(Setup) -> Setup,
     /// Does it.

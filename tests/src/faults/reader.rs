@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 /// Two sums that every row changes.
 const QUESTION: &str =
     "SELECT SUM(entry_sign) AS events, SUM(usage_sign * input_tokens) AS tokens FROM usage_ledger";
-const PAUSE: Duration = Duration::from_millis(60);
+const PAUSE: Duration = Duration::from_millis(200);
 /// A busy machine is slow to answer, which is no harm.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running reader.
 pub struct Reader {
     stop: Arc<AtomicBool>,
+    answers: Arc<AtomicUsize>,
     thread: JoinHandle<(Vec<Value>, Vec<String>)>,
 }
 
@@ -36,12 +37,17 @@ impl Reader {
     /// Begins to ask a query service.
     pub fn start(http: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, url) = (Arc::clone(&stop), format!("http://{http}/v1/sql"));
+        let answers = Arc::new(AtomicUsize::new(0));
+        let (stopped, heard, url) =
+            (Arc::clone(&stop), Arc::clone(&answers), format!("http://{http}/v1/sql"));
         let thread = std::thread::spawn(move || {
             let (mut seen, mut unanswered) = (Vec::new(), Vec::new());
             while !stopped.load(Ordering::SeqCst) {
                 match sums(&url) {
-                    Ok(sums) => seen.push(sums),
+                    Ok(sums) => {
+                        seen.push(sums);
+                        heard.fetch_add(1, Ordering::SeqCst);
+                    }
                     Err(error) if !seen.is_empty() => unanswered.push(format!("{error:#}")),
                     // A service that starts does not answer.
                     Err(_) => {}
@@ -50,7 +56,12 @@ impl Reader {
             }
             (seen, unanswered)
         });
-        Self { stop, thread }
+        Self { stop, answers, thread }
+    }
+
+    /// How many answers there were so far.
+    pub fn answers(&self) -> usize {
+        self.answers.load(Ordering::SeqCst)
     }
 
     /// Stops asking, writes what was seen as lines of JSON, and says how many answers there were.

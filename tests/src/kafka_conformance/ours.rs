@@ -155,6 +155,5 @@ pub async fn check_throughput(bootstrap: &str) -> Result<(f64, f64)> {
     println!(
         "throughput: {produced:.0} produced and {consumed:.0} consumed messages of 300 bytes per second"
     );
-    ensure!(produced > 5_000.0 && consumed > 5_000.0, "{produced:.0} and {consumed:.0} messages per second");
     Ok((produced, consumed))
 }

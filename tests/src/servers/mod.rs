@@ -5,6 +5,7 @@
 //! `availability` that names what this machine lacks, so that a tier can be skipped by name.
 
 pub mod apache_kafka;
+pub mod broker;
 mod install;
 mod process;
 pub mod s3;

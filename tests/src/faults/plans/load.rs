@@ -23,24 +23,24 @@ pub(super) fn overload(arena: &mut Arena<'_>) -> Result<()> {
     arena.fleet.crash(collector)?;
     let size = arena.size();
     let lanes = CALM * TIMES;
-    // The same events by more senders; the calm part uses the first few of them.
+    // The same events by more senders; the calm part is half of what the first few of them have.
     let oracle = Oracle::draw(size.seed, Draw::of(size.events, lanes));
     let collectors = arena.fleet.collectors();
     arena.replace_feed(oracle, collectors);
-    arena.feed().allow(WHOLE / 10);
-    arena.wait("the calm part", |arena| {
-        let (sent, all) = arena.feed().progress();
-        Ok(sent * 12 >= all)
-    })?;
+    arena.feed().open_lanes(CALM);
+    arena.send_until(WHOLE / 2)?;
     arena.drain()?;
+    ensure!(arena.feed().progress().0 > 0, "nothing was sent in the calm part");
+    let put_off_before = arena.feed().put_off();
     let services: Vec<usize> = [Role::Collector, Role::Processor, Role::Sink]
         .map(|role| arena.first(role))
         .into_iter()
         .collect::<Result<_>>()?;
     let calm: Vec<u64> = services.iter().map(|service| arena.fleet.peak_memory(*service)).collect();
+    arena.feed().open_lanes(usize::MAX);
     arena.send_all()?;
     arena.drain()?;
-    let put_off = arena.feed().put_off();
+    let put_off = arena.feed().put_off() - put_off_before;
     ensure!(put_off > 0, "nobody was put off: there was no overload");
     for (service, calm) in services.iter().zip(calm) {
         let peak = arena.fleet.peak_memory(*service);

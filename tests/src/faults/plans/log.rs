@@ -7,6 +7,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::faults::arena::Arena;
+use crate::faults::feed::WHOLE;
 use crate::faults::fleet::Role;
 use crate::faults::judge::{Log, Positions};
 use crate::faults::kafka_proxy::Weather;
@@ -40,12 +41,33 @@ pub(super) fn bad_network(arena: &mut Arena<'_>) -> Result<()> {
             None => {
                 arena.servers.cluster.kill(1)?;
                 arena.pass(Duration::from_secs(2))?;
-                arena.servers.cluster.restart(&[1])?;
+                arena.servers.cluster.restart(1)?;
             }
         }
         Ok(())
     })?;
     arena.note(format!("{rounds} harms, the broker killed {} times", rounds / harms));
+    Ok(())
+}
+
+/// Plan 23: One broker of three after another is away while records are sent, acknowledged, judged and committed.
+pub(super) fn broker_loss(arena: &mut Arena<'_>) -> Result<()> {
+    let nodes = arena.servers.cluster.ids();
+    ensure!(nodes.len() > 2, "a cluster of {} brokers cannot lose one", nodes.len());
+    let rounds = arena.rounds(nodes.len());
+    let mut without = 0;
+    for round in 0..rounds {
+        arena.send_until(WHOLE * (2 * round + 1) / (2 * rounds))?;
+        let node = nodes[round % nodes.len()];
+        arena.servers.cluster.kill(node)?;
+        let (before, _) = arena.feed().progress();
+        arena.send_until(WHOLE * (2 * round + 2) / (2 * rounds))?;
+        arena.drain().with_context(|| format!("without broker {node}"))?;
+        without += arena.feed().progress().0 - before;
+        arena.servers.cluster.restart(node)?;
+    }
+    ensure!(without > 0, "nothing was sent while a broker was away");
+    arena.note(format!("{rounds} brokers lost, {without} requests came all the way without them"));
     Ok(())
 }
 
@@ -62,7 +84,7 @@ pub(super) fn read_again(arena: &mut Arena<'_>) -> Result<()> {
 /// A group that has committed nothing reads the usage topic from its start, so every event is judged twice.
 fn judge_again(arena: &mut Arena<'_>) -> Result<()> {
     let group = format!("{}-again", arena.prefix());
-    let bootstrap = arena.servers.cluster.address(1);
+    let bootstrap = arena.servers.cluster.address();
     let processor = arena
         .fleet
         .add_with(Role::Processor, &[("MODELLANE__PROCESSOR__GROUP".to_owned(), group.clone())])?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rand::RngExt;
 
-use crate::faults::arena::{Arena, Setup};
+use super::upkeep;
+use crate::faults::arena::{Arena, STANDBY, Setup};
 use crate::faults::feed::WHOLE;
 use crate::faults::fleet::Role;
 use crate::faults::http_proxy::{Fault, On, Rule, When};
@@ -14,28 +15,44 @@ use crate::faults::kafka_proxy::{Kind, Moment};
 /// A group misses a member that says nothing for this long; the processors' own setting is ten seconds.
 const SESSION: Duration = Duration::from_millis(11_500);
 
+/// So many commits of an owner are watched.
+const COMMITS: usize = 3;
+
 /// The group knows a processor that comes back by its name, and does not wait for the end of its session.
 pub(super) fn named(setup: Setup) -> Setup {
     setup.with("PROCESSOR__INSTANCE", "processor-1")
 }
 
-/// Plan 1: Every service dies in every round, each at a moment of its own.
+/// Whatever waits for a processor is more than one batch, so that it commits more than once.
+pub(super) fn small_batches(setup: Setup) -> Setup {
+    setup.with("PROCESSOR__BATCH_SIZE", "10")
+}
+
+/// Plan 1: Every service dies in every round, each at a moment of its own, maintenance at its work too.
 pub(super) fn kill_nine(arena: &mut Arena<'_>) -> Result<()> {
     let rounds = arena.rounds(2);
+    let upkeep: Vec<_> = upkeep::eager().collect();
+    arena.fleet.add_with(Role::Maintenance, &upkeep)?;
+    let roles = Role::ALL.into_iter().chain([Role::Maintenance]);
+    let mut alive = 0;
     arena.in_rounds(rounds, |arena, _| {
-        for role in Role::ALL {
+        for role in roles.clone() {
             let service = arena.first(role)?;
             let moment = arena.random.random_range(0..200);
             arena.pass(Duration::from_millis(moment))?;
+            alive += usize::from(arena.fleet.is_alive(service)?);
             arena.fleet.crash(service)?;
         }
         Ok(())
     })?;
+    let kills = rounds * roles.count();
+    ensure!(alive * 10 >= kills * 9, "only {alive} of {kills} killed services were alive");
     arena.note(format!("{rounds} kills of each service"));
     Ok(())
 }
 
 /// A place in the work where a process dies.
+#[derive(Debug)]
 enum Point {
     /// At a request to the store: before it is passed on, or after the store has done it.
     Store(On, Moment),
@@ -43,7 +60,7 @@ enum Point {
     Log(Role, Kind, Moment),
 }
 
-const POINTS: [Point; 12] = [
+const POINTS: [Point; 13] = [
     Point::Store(On::Data("usage_ledger"), Moment::Request),
     Point::Store(On::Data("usage_ledger"), Moment::Answer),
     Point::Store(On::Commit("observations"), Moment::Request),
@@ -52,6 +69,7 @@ const POINTS: [Point; 12] = [
     Point::Store(On::Commit("usage_ledger"), Moment::Answer),
     Point::Log(Role::Collector, Kind::ProduceUsage, Moment::Request),
     Point::Log(Role::Collector, Kind::ProduceUsage, Moment::Answer),
+    Point::Log(Role::Processor, Kind::ProduceJudged, Moment::Request),
     Point::Log(Role::Processor, Kind::ProduceJudged, Moment::Answer),
     Point::Log(Role::Processor, Kind::CommitOffsets, Moment::Request),
     Point::Log(Role::Processor, Kind::CommitOffsets, Moment::Answer),
@@ -61,7 +79,7 @@ const POINTS: [Point; 12] = [
 /// Plan 2: A process dies exactly where its work is half visible.
 pub(super) fn crash_points(arena: &mut Arena<'_>) -> Result<()> {
     let rounds = POINTS.len() * arena.rounds(1);
-    let mut missed = 0;
+    let mut missed = vec![0; POINTS.len()];
     for round in 0..rounds {
         let fired = |arena: &Arena<'_>| arena.store.fired() + arena.servers.kafka.sprung();
         let before = fired(arena);
@@ -80,37 +98,71 @@ pub(super) fn crash_points(arena: &mut Arena<'_>) -> Result<()> {
         }
         arena.feed().allow(WHOLE * (round + 1) / rounds);
         let met = arena.wait_while_busy(&format!("point {round}"), |arena| Ok(fired(arena) > before))?;
-        missed += usize::from(!met);
+        missed[round % POINTS.len()] += usize::from(!met);
         arena.store.clear();
+        arena.servers.kafka.clear();
     }
-    // Whether there is an observation to commit is a matter of chance.
-    ensure!(missed * 4 <= rounds, "{missed} of {rounds} points were not met");
-    arena.note(format!("{} crashes at {} points", rounds - missed, POINTS.len()));
+    let each = rounds / POINTS.len();
+    for (point, missed) in POINTS.iter().zip(&missed) {
+        // Whether there is an observation to commit is a matter of chance.
+        let is_chance = matches!(point, Point::Store(On::Commit("observations"), _));
+        ensure!(is_chance || *missed < each, "{point:?} was never met");
+    }
+    let crashes = rounds - missed.iter().sum::<usize>();
+    arena.note(format!("{crashes} crashes at {} points", POINTS.len()));
     Ok(())
 }
 
-/// Plan 4: sink and processor stop in the middle of their work and wake after others have taken it over.
+/// Plan 4: sink and processor stop in the middle of their work and wake after others have taken it over: another
+/// processor, and the sink that stood by. From then on the one that woke stands by.
 pub(super) fn zombie(arena: &mut Arena<'_>) -> Result<()> {
     let rounds = arena.rounds(1);
+    let mut owner = arena.first(Role::Sink)?;
+    let mut standby = None;
     for round in 0..rounds {
+        let part = |step: usize| WHOLE * (3 * round + step) / (3 * rounds + 1);
         let before = arena.commits();
-        arena.feed().allow(WHOLE * (2 * round + 1) / (2 * rounds + 1));
+        arena.feed().allow(part(1));
         arena.wait("a commit before the sleep", |arena| Ok(arena.commits() > before))?;
+        let next = match standby {
+            Some(next) => next,
+            None => arena.fleet.add(Role::Sink)?,
+        };
         let moment = arena.random.random_range(0..600);
         arena.pass(Duration::from_millis(moment))?;
-        sleep(arena, WHOLE * (2 * round + 2) / (2 * rounds + 1)).with_context(|| format!("round {round}"))?;
+        sleep(arena, owner, part(2)).with_context(|| format!("round {round}"))?;
+        share(arena, owner, [part(2), part(3)]).with_context(|| format!("round {round}"))?;
+        (owner, standby) = (next, Some(owner));
     }
-    arena.note(format!("{rounds} times asleep, every sink gave up its table when it woke"));
+    arena.note(format!("{rounds} times asleep, every sink gave up its table when it woke and stood by"));
+    Ok(())
+}
+
+/// The sink that woke stands by as long as the table's owner commits, and takes it from nobody.
+fn share(arena: &mut Arena<'_>, awake: usize, parts: [usize; 2]) -> Result<()> {
+    const STANDS_BY: &str = "modellane_sink_stands_by{} 1";
+    arena.wait("a sink that stands by", |arena| Ok(arena.measures(awake, STANDS_BY)))?;
+    let restarts = arena.fleet.restarts(Role::Sink);
+    for step in 1..=COMMITS {
+        let before = arena.commits();
+        arena.feed().allow(parts[0] + (parts[1] - parts[0]) * step / COMMITS);
+        let at_work = arena.wait_while_busy("a commit of the owner", |arena| Ok(arena.commits() > before))?;
+        ensure!(at_work, "the owner had nothing to commit");
+    }
+    arena.pass(STANDBY + STANDBY / 2)?;
+    let again = arena.fleet.restarts(Role::Sink) - restarts;
+    ensure!(again == 0, "the table changed hands {again} times although its owner was at work");
+    ensure!(arena.measures(awake, STANDS_BY), "a sink took the table of an owner that was at work");
     Ok(())
 }
 
 /// Both sleep while others do their work and the feed goes on as far as this.
-fn sleep(arena: &mut Arena<'_>, part: usize) -> Result<()> {
-    let asleep = [arena.first(Role::Processor)?, arena.first(Role::Sink)?];
+fn sleep(arena: &mut Arena<'_>, sink: usize, part: usize) -> Result<()> {
+    let asleep = [arena.first(Role::Processor)?, sink];
     for service in asleep {
         arena.fleet.pause(service)?;
     }
-    let others = [arena.fleet.add(Role::Processor)?, arena.fleet.add(Role::Sink)?];
+    let other = arena.fleet.add(Role::Processor)?;
     let before = arena.commits();
     arena.feed().allow(part);
     arena.pass(SESSION)?;
@@ -122,10 +174,13 @@ fn sleep(arena: &mut Arena<'_>, part: usize) -> Result<()> {
     arena.wait("the end of the sink that has lost its table", |arena| {
         Ok(arena.fleet.restarts(Role::Sink) > before)
     })?;
-    for service in others {
-        arena.fleet.kill(service);
-    }
+    arena.fleet.kill(other);
     Ok(())
+}
+
+/// Sinks that wait for nobody.
+pub(super) fn insistent(setup: Setup) -> Setup {
+    setup.with("SINK__STANDBY_S", "0")
 }
 
 /// Plan 5: two sinks run from the start. Whichever finds that the other has committed ends, is started again,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rand::RngExt;
 
 use crate::faults::arena::Arena;
@@ -10,13 +10,13 @@ use crate::faults::fleet::Role;
 use crate::faults::http_proxy::{Fault, On, Rule, When};
 use crate::faults::reader::{Heard, Reader};
 
-/// How long readers are left alone after each harm.
-const READING: Duration = Duration::from_millis(1_500);
+/// How many answers each reader gets after each harm.
+const ANSWERS: usize = 2;
 
 /// Plan 21: What readers saw at each moment is checked afterwards against the ledger's history.
 pub(super) fn history(arena: &mut Arena<'_>) -> Result<()> {
     let (http, reader) = start(arena)?;
-    let second = Reader::start(&http);
+    let readers = [reader, Reader::start(&http)];
     let rounds = arena.rounds(4);
     arena.in_rounds(rounds, |arena, round| {
         let lost = Rule::new(On::Commit("usage_ledger"), When::Chance(0.3), Fault::LoseReply);
@@ -26,17 +26,23 @@ pub(super) fn history(arena: &mut Arena<'_>) -> Result<()> {
         let moment = arena.random.random_range(0..500);
         arena.pass(Duration::from_millis(moment))?;
         arena.fleet.crash(service)?;
-        // Readers get to ask what has come since.
-        arena.pass(READING)
+        hear(arena, &readers)
     })?;
     arena.store.clear();
     arena.send_all()?;
     arena.drain()?;
-    arena.pass(Duration::from_secs(2))?;
-    let seen = finish(arena, [reader, second])?.answers;
-    ensure!(seen >= 2 * rounds, "only {seen} answers were read");
+    hear(arena, &readers)?;
+    let seen = finish(arena, readers)?.answers;
     arena.note(format!("{seen} answers read"));
     Ok(())
+}
+
+/// Waits until each reader has heard what has come since.
+fn hear(arena: &mut Arena<'_>, readers: &[Reader]) -> Result<()> {
+    let before: Vec<usize> = readers.iter().map(Reader::answers).collect();
+    arena.wait("an answer to each reader", |_| {
+        Ok(readers.iter().zip(&before).all(|(reader, before)| reader.answers() >= before + ANSWERS))
+    })
 }
 
 /// A reader of the query service, and where that answers.

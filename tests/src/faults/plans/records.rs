@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use crate::faults::arena::Arena;
 use crate::faults::fleet::Role;
+use crate::faults::judge::POISONED;
+use crate::faults::organisation::Organisation;
 
 /// No sound message is as long.
 const LARGEST: usize = 50_000;
@@ -31,14 +33,15 @@ pub(super) fn poison(arena: &mut Arena<'_>) -> Result<()> {
 }
 
 fn poison_topics(arena: &mut Arena<'_>, round: usize) -> Result<()> {
-    let (bootstrap, log) = (arena.servers.cluster.address(1), arena.log()?);
+    let (bootstrap, log) = (arena.servers.cluster.address(), arena.log()?);
     let producer: BaseProducer =
         ClientConfig::new().set("bootstrap.servers", &bootstrap).set("acks", "all").create()?;
     let mut noise: Vec<u8> = (0..60).map(|_| arena.random.random()).collect();
     // No header of a schema: a message that names one which is not known is waited for, not rejected.
     noise[0] = 0xfe;
-    let poisons = [noise, Vec::new(), b"\xff\xfe not avro".to_vec(), vec![0; 100_000]];
-    for topic in [Topic::Usage, Topic::Judged, Topic::Intents] {
+    let planted = [b"\xff\xfe not avro ", arena.oracle.poison.as_bytes()].concat();
+    let poisons = [noise, Vec::new(), planted, vec![0; 100_000]];
+    for topic in POISONED {
         let name = topic.name(arena.prefix());
         // The longest message is a sound one, and half of it is none.
         let mut sound = Vec::new();
@@ -110,12 +113,15 @@ fn announce(http: &str, length: usize) -> Result<String> {
     Ok(line)
 }
 
-/// Plan 12: The order of everything is lost on the way; the judge's DuckDB knows what must stand from the records
-/// alone.
+/// Plan 12: The order of everything is lost on the way, while people change teams and guidance changes within the days
+/// that the events are of. The judge's DuckDB computes content, team and verdict from records and dates alone.
 pub(super) fn late_and_shuffled(arena: &mut Arena<'_>) -> Result<()> {
     arena.fleet.add(Role::Collector)?;
     arena.fleet.add(Role::Processor)?;
-    let collectors = arena.fleet.collectors();
+    arena.wait_until_ready()?;
+    let (collectors, organisation) = (arena.fleet.collectors(), Organisation::new());
+    organisation.publish(&collectors[0])?;
+    arena.organisation = Some(organisation);
     arena.feed().send_to(collectors);
     arena.send_all()
 }

@@ -97,7 +97,7 @@ fn act(arena: &mut Arena<'_>, harm: Harm) -> Result<()> {
         Harm::Broker => {
             arena.servers.cluster.kill(1)?;
             arena.pass(moment)?;
-            arena.servers.cluster.restart(&[1])
+            arena.servers.cluster.restart(1)
         }
         Harm::Store => {
             arena.servers.store.kill()?;

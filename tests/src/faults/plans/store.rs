@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::faults::arena::Arena;
+use crate::faults::feed::WHOLE;
 use crate::faults::http_proxy::{Fault, On, Rule, When};
 
 const TABLES: [&str; 4] = ["usage_ledger", "observations", "intents", "rejects"];
@@ -43,7 +44,14 @@ pub(super) fn bad_store(arena: &mut Arena<'_>) -> Result<()> {
         &[(On::Any, When::Chance(0.1), Fault::Answer(503)), (On::Put, When::Chance(0.1), Fault::CutBody)],
     ];
     let rounds = harms.len() * arena.rounds(1);
+    let (mut before, mut idle) = (0, Vec::new());
     arena.in_rounds(rounds, |arena, round| {
+        let so_far = before;
+        let harmed = |arena: &mut Arena<'_>| Ok(arena.store.fired() > so_far);
+        if round > 0 && !arena.wait_while_busy(&format!("the harm of round {}", round - 1), harmed)? {
+            idle.push(round - 1);
+        }
+        before = arena.store.fired();
         let rules = harms[round % harms.len()];
         arena.store.set(rules.iter().map(|(on, when, fault)| Rule::new(*on, *when, fault.clone())));
         if round % harms.len() == 3 {
@@ -53,8 +61,12 @@ pub(super) fn bad_store(arena: &mut Arena<'_>) -> Result<()> {
         }
         Ok(())
     })?;
+    arena.feed().allow(WHOLE);
+    if !arena.wait_while_busy("the last harm", |arena| Ok(arena.store.fired() > before))? {
+        idle.push(rounds - 1);
+    }
     let fired = arena.store.fired();
-    ensure!(fired >= 20, "only {fired} requests were harmed");
+    ensure!(idle.is_empty(), "the harms of rounds {idle:?} met no request");
     arena.note(format!("{fired} requests harmed, the store killed {} times", rounds / harms.len()));
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::faults::kafka_proxy::Moment;
 use crate::instance::run_within;
 
 /// How long one round of maintenance may take, the lease of one that died included.
-const ROUND: Duration = Duration::from_secs(60);
+const ROUND: Duration = Duration::from_secs(180);
 /// No request is held for longer, whatever becomes of the plan.
 const HELD: Duration = Duration::from_secs(90);
 const TICK: Duration = Duration::from_millis(10);
@@ -100,6 +100,8 @@ impl Upkeep {
         let mut settings = arena.reach_through(&store);
         settings.extend(eager());
         let service = arena.fleet.add_with(Role::Maintenance, &settings)?;
+        // Each round starts it.
+        arena.fleet.stop(service)?;
         Ok(Self { service, store })
     }
 
@@ -206,14 +208,12 @@ impl Gate {
     }
 }
 
-fn eager() -> impl Iterator<Item = (String, String)> {
+pub(super) fn eager() -> impl Iterator<Item = (String, String)> {
     EAGER.into_iter().map(|(name, value)| (format!("MODELLANE__MAINTENANCE__{name}"), value.to_owned()))
 }
 
 /// Waits until everything that may go is in the lake: there are files to merge, and no commit is on its way.
 fn settle(arena: &mut Arena<'_>) -> Result<()> {
-    // The lanes wake up first.
-    arena.pass(TICK * 10)?;
     arena.wait("an acknowledgement", |arena| Ok(arena.feed().is_idle()))?;
     arena.drain()
 }
