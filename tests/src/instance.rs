@@ -40,9 +40,13 @@ pub struct Addresses {
     pub broker: String,
 }
 
+/// Lines of its log that an instance which failed is told with.
+const LAST_WORDS: usize = 20;
+
 /// A running `modellane all`; killed when dropped.
 pub struct Instance {
     child: Child,
+    log: PathBuf,
     /// Where it listens.
     pub addresses: Addresses,
 }
@@ -50,19 +54,20 @@ pub struct Instance {
 impl Instance {
     /// Starts every service on free ports and waits until they announce themselves.
     pub fn start(binary: &Path, data_dir: &Path, commit_ms: u64, log: &Path) -> Result<Self> {
-        let log = File::options().create(true).append(true).open(log)?;
+        let file = File::options().create(true).append(true).open(log)?;
         let child = command_on_free_ports(binary)
             .arg("all")
             .env("MODELLANE__DATA__DIR", data_dir)
             .env("MODELLANE__SINK__COMMIT_INTERVAL_MS", commit_ms.to_string())
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(file.try_clone()?)
+            .stderr(file)
             .spawn()
             .context("start the binary")?;
         let pid = child.id();
         let mut instance = Self {
             child,
+            log: log.to_owned(),
             addresses: Addresses {
                 collector: String::new(),
                 otlp_http: String::new(),
@@ -104,9 +109,16 @@ impl Instance {
             }
         };
         if !status.success() {
-            bail!("the instance ended with {status}");
+            bail!("the instance ended with {status}; its last words:\n{}", self.last_words());
         }
         Ok(())
+    }
+
+    /// The end of its log.
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n")
     }
 }
 

@@ -18,6 +18,10 @@ const POLL_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// How often an idle consumer looks for new partitions.
 const LOOK_MS: u64 = 10_000;
+/// How often a commit of what waits is tried when stopping was asked for and other writers are quicker each time,
+/// and how long it may take to read that again.
+const LAST_TRIES: u32 = 5;
+const LAST_READING_MS: u64 = 10_000;
 
 /// One topic and the table that it goes to.
 pub(crate) struct Consumer<R, W> {
@@ -29,6 +33,8 @@ pub(crate) struct Consumer<R, W> {
     pub(crate) progress: ProgressSender,
     pub(crate) shutdown: Shutdown,
     pub(crate) paused: PausedPartitions,
+    /// How far had been read when a failure threw away what waited. Who stops reads up to there again first.
+    pub(crate) owed: BTreeMap<i32, i64>,
 }
 
 /// Where reading stands between two commits.
@@ -40,6 +46,8 @@ struct Cursor {
     cadence: Cadence,
     /// When the partitions were listed last.
     looked_at: UtcTime,
+    /// When reading began.
+    began_at: UtcTime,
 }
 
 impl<R: LogReader, W: Writer> Consumer<R, W> {
@@ -47,14 +55,22 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
     /// tried again from the table's offsets, the others end it.
     pub(crate) async fn run(mut self) -> Result<(), SinkError> {
         let mut backoff = Duration::from_millis(200);
-        let mut anew = false;
+        let (mut anew, mut last_tries) = (false, 0);
         loop {
             let started = self.clock.now();
-            let error = match self.run_from_table(anew).await {
-                Ok(()) => return Ok(()),
-                Err(error) if error.is_retryable() && !self.shutdown.is_triggered() => error,
-                Err(error) => return Err(error),
-            };
+            let Err(error) = self.run_from_table(anew).await else { return Ok(()) };
+            anew = true;
+            if self.shutdown.is_triggered() {
+                last_tries += 1;
+                // Another writer's commit came first, which says nothing against the next try.
+                if matches!(error, SinkError::Conflict { .. }) && last_tries < LAST_TRIES {
+                    continue;
+                }
+                return Err(error);
+            }
+            if !error.is_retryable() {
+                return Err(error);
+            }
             if self.clock.now().micros() - started.micros() > 60_000_000 {
                 backoff = Duration::from_millis(200);
             }
@@ -66,7 +82,6 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
                 () = self.clock.sleep(backoff) => {}
             }
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
-            anew = true;
         }
     }
 
@@ -77,28 +92,43 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
             self.writer.reset().await?;
         }
         let mut cursor = self.start().await?;
+        let ended = self.read_and_commit(&mut cursor).await;
+        if ended.is_err() {
+            self.owed = cursor.next;
+        }
+        ended
+    }
+
+    async fn read_and_commit(&mut self, cursor: &mut Cursor) -> Result<(), SinkError> {
         loop {
-            let stopping = self.shutdown.is_triggered();
-            let full = self.is_full(&cursor);
-            let drained = if full || stopping { stopping } else { self.read(&mut cursor).await? == 0 };
+            let stopping = self.shutdown.is_triggered() && self.is_settled(cursor);
+            let full = self.is_full(cursor);
+            let drained = if full || stopping { stopping } else { self.read(cursor).await? == 0 };
             let pending = self.writer.pending();
             let waits = pending.messages > 0 || pending.fetches;
-            if waits && (stopping || self.is_due(&cursor, drained)) {
+            if waits && (stopping || self.is_due(cursor, drained)) {
                 let began = self.clock.now();
                 let report = self.writer.commit().await?;
                 self.note(&report);
                 cursor.bytes = 0;
                 cursor.cadence.has_committed(began, self.clock.now());
-                self.adopt_new_partitions(&mut cursor).await?;
+                self.adopt_new_partitions(cursor).await?;
             } else if self.writer.pending().messages == 0
                 && has_passed(cursor.looked_at, self.clock.now(), LOOK_MS)
             {
-                self.adopt_new_partitions(&mut cursor).await?;
+                self.adopt_new_partitions(cursor).await?;
             }
             if stopping {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether everything that a failure threw away was read again, or takes too long to be waited for.
+    fn is_settled(&self, cursor: &Cursor) -> bool {
+        let reached =
+            |(partition, owed): (&i32, &i64)| cursor.next.get(partition).is_none_or(|next| next >= owed);
+        self.owed.iter().all(reached) || has_passed(cursor.began_at, self.clock.now(), LAST_READING_MS)
     }
 
     /// Assigns every partition from where the table stands, or from its beginning.
@@ -118,7 +148,7 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         self.reader.assign(&starts).await?;
         self.progress.positions(&stream, &starts);
         let now = self.clock.now();
-        Ok(Cursor { stream, next, bytes: 0, cadence: Cadence::start(now), looked_at: now })
+        Ok(Cursor { stream, next, bytes: 0, cadence: Cadence::start(now), looked_at: now, began_at: now })
     }
 
     /// Where the table stands in a partition; `None` for one that it has nothing of.
@@ -216,9 +246,10 @@ impl<R: LogReader, W: Writer> Consumer<R, W> {
         self.try_paused(cursor).await?;
         let room = self.config.max_rows.saturating_sub(self.writer.pending().rows);
         let most = room.clamp(1, POLL_MESSAGES);
+        let is_asked_to_stop = self.shutdown.is_triggered();
         let records = tokio::select! {
             biased;
-            () = self.shutdown.triggered() => return Ok(0),
+            () = self.shutdown.triggered(), if !is_asked_to_stop => return Ok(0),
             records = self.reader.poll(most, POLL_WAIT) => records?,
         };
         let came_after = cursor.cadence.has_read(self.clock.now(), records.len() < most);

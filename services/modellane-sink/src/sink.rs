@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 use modellane_event::{IntentEvent, RejectEvent, ScopeClosed};
 use modellane_lake::Lake;
 use modellane_runtime::{Clock, Metrics, PausedPartitions, Readiness, Shutdown};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -279,6 +280,7 @@ impl Settings {
             progress: self.progress.clone(),
             shutdown: self.stop.clone(),
             paused: PausedPartitions::new("sink", self.metrics.clone(), self.readiness.clone()),
+            owed: BTreeMap::new(),
         };
         let stop = self.stop.clone();
         async move {

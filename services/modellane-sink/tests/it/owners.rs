@@ -4,7 +4,8 @@ use crate::exactly_once::assert_invariants;
 use crate::support::*;
 use modellane_event::Label;
 use modellane_runtime::Shutdown;
-use modellane_sink::{SinkError, SinkHandle, SinkLogs};
+use modellane_sink::{SinkError, SinkHandle, SinkLogs, Stage, StageHook};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -166,4 +167,45 @@ async fn a_further_partition_begins_with_its_first_message() {
     let empty = Bench::new();
     empty.drain(&wide.with_low(1)).await.unwrap();
     assert_eq!(empty.entries().len(), 2);
+}
+
+/// A sink that is asked to stop in its first commit, which fails as all do until `conflicts` have failed.
+async fn stopped_in_conflict(bench: &Bench, log: &MemoryLog, conflicts: u32) -> Result<(), SinkError> {
+    let (shutdown, tried) = (Shutdown::new(), AtomicU32::new(0));
+    let hook = StageHook::new({
+        let shutdown = shutdown.clone();
+        move |stage| {
+            shutdown.trigger();
+            if stage == Stage::Staged && tried.fetch_add(1, Ordering::SeqCst) < conflicts {
+                return Err(SinkError::Conflict { table: "usage_ledger".to_owned() });
+            }
+            Ok(())
+        }
+    });
+    let logs = SinkLogs {
+        judged: log.clone(),
+        intents: MemoryLog::new("test/intents", 1),
+        rejects: MemoryLog::new("test/rejects", 1),
+        fetches: MemoryLog::new("test/fetches", 1),
+    };
+    let sink = bench.open().await.with_stage_hook(hook);
+    tokio::time::timeout(PATIENCE, sink.run(logs, shutdown)).await.unwrap()
+}
+
+/// Maintenance may replace files in the very moment at which the sink is told to stop.
+#[tokio::test]
+async fn what_waits_is_committed_at_the_end_although_another_writer_was_first() {
+    let bench = Bench::new();
+    let log = MemoryLog::new("test/judged", 2);
+    for event in 0..10 {
+        log.put(event as usize % 2, &Told::new(event, 1, 0).to_event());
+    }
+    stopped_in_conflict(&bench, &log, 3).await.unwrap();
+    let entries = bench.entries();
+    assert_eq!(entries.len(), 10);
+    assert_invariants(&bench, &entries, log.len());
+    // One that always comes too late ends nevertheless.
+    log.put(0, &Told::new(10, 1, 0).to_event());
+    let error = stopped_in_conflict(&bench, &log, u32::MAX).await.unwrap_err();
+    assert!(matches!(error, SinkError::Conflict { .. }), "{error}");
 }
