@@ -13,22 +13,24 @@ import ledger_checks
 # What the oracle states of an event.
 FACTS = ["event_date", "requests", "input_tokens", "output_tokens", "credits", "cost"]
 
-TRUTH = """
-CREATE TABLE truth AS
-SELECT source, key, COUNT(*) AS versions, ANY_VALUE(account) AS account, {columns}
+# What was sent, and of it what must stand: all but what the vendor's last word takes back.
+SENT = """
+CREATE TABLE sent AS
+SELECT source, key, COUNT(*) AS versions, ANY_VALUE(account) AS account, COALESCE(ARG_MAX(stands, version), TRUE) AS stands, {columns}
 FROM (
-    SELECT source, key, version, account, CAST(event_date AS VARCHAR) AS event_date, CAST(requests AS BIGINT) AS requests,
+    SELECT source, key, version, account, stands, CAST(event_date AS VARCHAR) AS event_date, CAST(requests AS BIGINT) AS requests,
         CAST(input_tokens AS BIGINT) AS input_tokens, CAST(output_tokens AS BIGINT) AS output_tokens,
         CAST(credits AS DECIMAL(20, 9)) AS credits, CAST(cost AS DECIMAL(20, 9)) AS cost
     FROM read_json('{file}', format = 'newline_delimited', columns = {{
         source: 'VARCHAR', key: 'VARCHAR', version: 'INTEGER', event_date: 'VARCHAR', requests: 'BIGINT',
-        input_tokens: 'BIGINT', output_tokens: 'BIGINT', credits: 'VARCHAR', cost: 'VARCHAR', account: 'VARCHAR'}})
+        input_tokens: 'BIGINT', output_tokens: 'BIGINT', credits: 'VARCHAR', cost: 'VARCHAR', account: 'VARCHAR', stands: 'BOOLEAN'}})
 )
 GROUP BY 1, 2
 """
 
-# A user-day's own key holds a hashed account; the oracle gives each a billing account of its own.
-KEY = "CASE source WHEN 'github_copilot.user_day' THEN billing_account_id ELSE source_key END"
+# The own keys of these hold a hashed account; the oracle gives each a billing account of its own, or one a day.
+KEY = """CASE source WHEN 'github_copilot.user_day' THEN billing_account_id
+    WHEN 'github_copilot.billing_csv' THEN billing_account_id || ':' || CAST(event_date AS VARCHAR) ELSE source_key END"""
 
 CURRENT = """
 CREATE TABLE current AS
@@ -66,10 +68,11 @@ PATIENCE = 120
 
 
 def load(db, versions):
-    """Makes the tables `truth`, from the oracle's file, and `current`, from the view `ledger`."""
+    """Makes the tables `sent` and `truth`, from the oracle's file, and `current`, from the view `ledger`."""
     # Packed, because the latest version counts where it says nothing, too.
     columns = ", ".join(f"ARG_MAX(STRUCT_PACK(v := {fact}), version).v AS {fact}" for fact in FACTS)
-    db.execute(TRUTH.format(columns=columns, file=versions))
+    db.execute(SENT.format(columns=columns, file=versions))
+    db.execute("CREATE VIEW truth AS SELECT * FROM sent WHERE stands")
     db.execute(CURRENT.format(key=KEY))
 
 
@@ -84,10 +87,12 @@ def truth_problems(db):
         "I1: events are missing": "SELECT source, key FROM truth ANTI JOIN current USING (source, key)",
         "I3: events stand that nobody sent": "SELECT source, key FROM current ANTI JOIN truth USING (source, key)",
         "I2: events stand more than once": "SELECT source, key FROM current GROUP BY 1, 2 HAVING COUNT(*) > 1",
-        "I2: events do not count once": "SELECT event_id FROM ledger GROUP BY 1 HAVING SUM(CAST(usage_sign AS INTEGER)) <> 1",
+        "I2: events do not count once": f"""
+            SELECT source, key FROM (SELECT source, {KEY} AS key, event_id, SUM(CAST(usage_sign AS INTEGER)) AS counts FROM ledger GROUP BY 1, 2, 3)
+            JOIN sent USING (source, key) WHERE counts <> CAST(stands AS INTEGER)""",
         "I3: more was appended than was sent": f"""
             SELECT source, key FROM (SELECT source, {KEY} AS key FROM ledger WHERE entry_kind IN ('original', 'restatement')) AS appended
-            JOIN truth AS t USING (source, key) GROUP BY 1, 2, t.versions HAVING COUNT(*) > t.versions""",
+            JOIN sent AS t USING (source, key) GROUP BY 1, 2, t.versions HAVING COUNT(*) > t.versions""",
         "I5: events stand with other content": f"SELECT t.source, t.key FROM truth AS t JOIN current AS c USING (source, key) WHERE NOT ({same})",
     }
     problems = []

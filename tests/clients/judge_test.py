@@ -97,6 +97,19 @@ class Judgement(unittest.TestCase):
         self.finds(problems(sound() + [again]), "I2: events stand more than once")
         self.finds(problems(sound() + sound()[:1]), "I2: events do not count once")
 
+    def test_a_row_that_the_vendor_took_back_is_found(self):
+        bill = lambda number, stands: version("github_copilot.billing_csv", "acme:" + DAY, number, None, credits="1", cost="1") | {"stands": stands}
+        billed = [bill(0, True), bill(1, False)]
+        stands = entry(1, billed[0], source_key="hashed", billing_account_id="acme")
+        gone = stands | {"entry_kind": "withdrawal", "entry_sign": -1, "usage_sign": -1, "cost_sign": -1}
+        other = entry(2, VERSIONS[0])
+        self.assertEqual(judge.truth_problems(ledger([stands, gone, other], billed + VERSIONS[:1])), [])
+        found = judge.truth_problems(ledger([stands, other], billed + VERSIONS[:1]))
+        self.finds(found, "I3: events stand that nobody sent")
+        self.finds(found, "I2: events do not count once")
+        found = judge.truth_problems(ledger([stands, gone], billed[:1]))
+        self.finds(found, "I1: events are missing")
+
     def test_an_event_that_nobody_sent_is_found(self):
         stranger = entry(9, version("litellm.spend_logs", "row-9", 0, 1))
         self.finds(problems(sound() + [stranger]), "I3: events stand that nobody sent")

@@ -197,7 +197,7 @@ fn post(collector: &str, delivery: &Delivery) -> Result<Response<Body>, ureq::Er
         .timeout_global(Some(PATIENCE))
         .http_status_as_error(false)
         .build()
-        .header("content-type", "application/json")
+        .header("content-type", if delivery.path.contains("csv") { "text/csv" } else { "application/json" })
         .send(delivery.body.as_str())
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use modellane_event::UsageEvent;
 use modellane_kafka::Topic;
 use modellane_schema::{judged_codec, usage_codec, wire};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -164,10 +165,7 @@ impl Log {
                     Topic::Judged => judged.decode(payload).ok().map(|judged| judged.usage),
                     _ => None,
                 };
-                found.extend(event.map(|event| {
-                    let account = event.facts.billing_account_id.as_ref().map(ToString::to_string);
-                    (event.source.to_string(), account.unwrap_or_else(|| event.source_key.to_string()))
-                }));
+                found.extend(event.map(|event| (event.source.to_string(), key_of(&event))));
                 planted += usize::from(texts.iter().any(|text| holds(key, text) || holds(payload, text)));
             })?;
             if planted > 0 {
@@ -213,6 +211,17 @@ impl Log {
             }
         }
         Ok(bounds.values().all(|(low, _)| *low == 0))
+    }
+}
+
+/// What the oracle calls an event.
+fn key_of(event: &UsageEvent) -> String {
+    match &event.facts.billing_account_id {
+        Some(account) if event.source.as_str() == "github_copilot.billing_csv" => {
+            format!("{account}:{}", event.event_date)
+        }
+        Some(account) => account.to_string(),
+        None => event.source_key.to_string(),
     }
 }
 

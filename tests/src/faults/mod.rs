@@ -21,4 +21,5 @@ pub mod plan;
 mod plans;
 pub mod reader;
 pub mod registry;
+mod reports;
 pub mod servers;

@@ -5,6 +5,7 @@
 //! - `github_copilot.user_day`: days with credits; some are restated. The feed states no time, so versions
 //!   of a day come one after another, and the last one must stand.
 //! - `otel.gen_ai`: spans, never restated, some sent again.
+//! - `github_copilot.billing_csv`, where a plan asks for it: see `reports.rs`.
 //! - intents, after the usage that they are about.
 //!
 //! Texts that must be nowhere afterwards are planted in fields that the product may not read, and in those
@@ -23,7 +24,7 @@ use serde_json::json;
 use super::organisation::account;
 
 /// The first of the days on which events happen, in November 2026.
-const FIRST_DAY: usize = 2;
+pub(super) const FIRST_DAY: usize = 2;
 const DAYS: usize = 7;
 /// The day of probes, which nothing else happens on.
 pub const PROBES: &str = "2026-11-20";
@@ -50,6 +51,9 @@ pub enum Source {
     /// A person's day.
     #[serde(rename = "github_copilot.user_day")]
     UserDay,
+    /// A person's day on a bill.
+    #[serde(rename = "github_copilot.billing_csv")]
+    Billing,
     /// Spans.
     #[serde(rename = "otel.gen_ai")]
     Span,
@@ -64,14 +68,14 @@ pub struct Version {
     /// Its source.
     pub source: Source,
     /// What the ledger finds the event by: its `source_key`, or its `billing_account_id` for a user-day,
-    /// whose key is hashed.
+    /// whose key is hashed; both that and the day, with a colon between, for a row of a bill.
     pub key: String,
     /// Counts restatements from 0.
     pub version: usize,
     /// Its day, `2026-11-02`.
     pub event_date: String,
-    /// Requests.
-    pub requests: u64,
+    /// Requests, if the source says.
+    pub requests: Option<u64>,
     /// Tokens read, if the source says.
     pub input_tokens: Option<u64>,
     /// Tokens written, if the source says.
@@ -82,6 +86,8 @@ pub struct Version {
     pub cost: Option<String>,
     /// How the gateway calls the person; null for the other sources.
     pub account: Option<String>,
+    /// False if this is the vendor's word that there is no such event any more.
+    pub stands: bool,
     /// Seconds into its day.
     #[serde(skip)]
     second: usize,
@@ -117,12 +123,14 @@ pub struct Draw {
     /// Whether user-days are restated, which they can be only where clocks go forward: their feed states no
     /// time, so that what was fetched last is what stands.
     pub restates_days: bool,
+    /// Whether there are billing reports beside, some of which lack rows.
+    pub has_reports: bool,
 }
 
 impl Draw {
     /// What most plans send.
     pub fn of(events: usize, gateway_lanes: usize) -> Self {
-        Self { events, gateway_lanes, batch: BATCH, days: DAYS, restates_days: true }
+        Self { events, gateway_lanes, batch: BATCH, days: DAYS, restates_days: true, has_reports: false }
     }
 }
 
@@ -159,6 +167,9 @@ impl Oracle {
         oracle.spans(&mut random, spans, draw);
         oracle.user_days(&mut random, events - requests - spans, draw);
         oracle.declare(events * INTENTS / 100, draw);
+        if draw.has_reports {
+            oracle.reports(&mut random);
+        }
         oracle
     }
 
@@ -203,12 +214,13 @@ impl Oracle {
                 key: format!("row-{}", FIRST_PROBE + number),
                 version: 0,
                 event_date: PROBES.to_owned(),
-                requests: 1,
+                requests: Some(1),
                 input_tokens: Some(1),
                 output_tokens: Some(1),
                 credits: None,
                 cost: Some(decimal(1)),
                 account: Some(account(0)),
+                stands: true,
                 second: number % 86_000,
                 person: 0,
             };
@@ -297,8 +309,8 @@ impl Oracle {
             let restatements = if draw.restates_days { restatements(random) } else { 0 };
             for version in 0..=restatements {
                 let credits = Some(decimal(random.random_range(0..9_000_000_000_000)));
-                let version =
-                    Version { version, requests: random.random_range(0..400), credits, ..base.clone() };
+                let requests = Some(random.random_range(0..400));
+                let version = Version { version, requests, credits, ..base.clone() };
                 rounds[version.version].extend(std::iter::repeat_n(version.clone(), copies(random)));
                 self.versions.push(version);
             }
@@ -338,19 +350,20 @@ impl Oracle {
     }
 }
 
-fn first_version(random: &mut ChaCha8Rng, source: Source, key: String, days: usize) -> Version {
+pub(super) fn first_version(random: &mut ChaCha8Rng, source: Source, key: String, days: usize) -> Version {
     let day = FIRST_DAY + random.random_range(0..days);
     Version {
         source,
         key,
         version: 0,
         event_date: format!("2026-11-{day:02}"),
-        requests: 1,
+        requests: Some(1),
         input_tokens: None,
         output_tokens: None,
         credits: None,
         cost: None,
         account: None,
+        stands: true,
         second: random.random_range(0..86_000),
         person: random.random_range(0..40),
     }
@@ -393,7 +406,7 @@ fn batches(sent: Vec<Version>, size: usize) -> Vec<Vec<Version>> {
 }
 
 /// Billionths as a decimal number.
-fn decimal(billionths: u64) -> String {
+pub(super) fn decimal(billionths: u64) -> String {
     format!("{}.{:09}", billionths / 1_000_000_000, billionths % 1_000_000_000)
 }
 

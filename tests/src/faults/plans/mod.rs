@@ -193,6 +193,14 @@ pub(super) const ALL: &[Plan] = &[
         setup: as_usual,
         run: log::broker_loss,
     },
+    Plan {
+        number: 24,
+        name: "vanished-rows",
+        about: "reports lack rows that earlier ones had, while services die and replies of commits are lost",
+        brokers: 1,
+        setup: records::with_reports,
+        run: records::vanished_rows,
+    },
 ];
 
 fn as_usual(setup: Setup) -> Setup {

@@ -11,9 +11,11 @@ use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 
-use crate::faults::arena::Arena;
+use crate::faults::arena::{Arena, Setup};
 use crate::faults::fleet::Role;
+use crate::faults::http_proxy::{Fault, On, Rule, When};
 use crate::faults::judge::POISONED;
+use crate::faults::oracle::Draw;
 use crate::faults::organisation::Organisation;
 
 /// No sound message is as long.
@@ -124,4 +126,25 @@ pub(super) fn late_and_shuffled(arena: &mut Arena<'_>) -> Result<()> {
     arena.organisation = Some(organisation);
     arena.feed().send_to(collectors);
     arena.send_all()
+}
+
+/// With billing reports beside everything else.
+pub(super) fn with_reports(setup: Setup) -> Setup {
+    Setup { draw: Draw { has_reports: true, ..setup.draw }, ..setup }
+}
+
+/// Plan 24: Whoever compares complete fetches dies at any moment, and what became of a commit stays unknown now and
+/// then; the judge knows which rows must be gone in the end.
+pub(super) fn vanished_rows(arena: &mut Arena<'_>) -> Result<()> {
+    let unknown = |table| Rule::new(On::Commit(table), When::Chance(0.2), Fault::LoseReply);
+    arena.store.set(["fetches", "usage_ledger", "observations"].map(unknown));
+    let rounds = arena.rounds(6);
+    arena.in_rounds(rounds, |arena, round| {
+        let role = [Role::Sink, Role::Processor, Role::Collector][round % 3];
+        let service = arena.first(role)?;
+        arena.fleet.crash(service)
+    })?;
+    let gone = arena.oracle.versions.iter().filter(|version| !version.stands).count();
+    arena.note(format!("{gone} times a report lacked a row"));
+    Ok(())
 }
