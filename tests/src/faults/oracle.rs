@@ -90,9 +90,9 @@ pub struct Version {
     pub stands: bool,
     /// Seconds into its day.
     #[serde(skip)]
-    second: usize,
+    pub(super) second: usize,
     #[serde(skip)]
-    person: usize,
+    pub(super) person: usize,
 }
 
 /// One request to a collector.
