@@ -7,7 +7,7 @@ use modellane_event::{Date, UtcTime};
 use modellane_lake::{DataFile, TableCommit};
 use modellane_ledger::Invariant;
 use modellane_maintenance::{Manifest, Report, Stage, StageHook, Sum};
-use modellane_runtime::{Clock, SystemClock, random_id};
+use modellane_runtime::{Clock, Shutdown, SystemClock, random_id};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -133,6 +133,11 @@ async fn a_file_that_a_crash_left_without_its_manifest_is_taken_as_it_is_or_refu
         let report = upkeep.round().await;
         assert_eq!((report.is_clean(), report.days_exported), (!damaged, u64::from(!damaged)), "{report}");
         assert_eq!(std::fs::read(&file).unwrap(), bytes, "what is exported is never written again");
+        if !damaged {
+            let manifest = manifest(&upkeep, SystemClock.now().date());
+            let hash = upkeep.lake().object_hash(&manifest.files[0].path).await.unwrap();
+            assert_eq!(manifest.files[0].blake3, hash);
+        }
     }
 }
 
@@ -299,6 +304,37 @@ async fn the_audit_finds_a_manifest_that_says_something_else_than_the_ledger() {
     }
     std::fs::write(&path, serde_json::to_vec(&sound).unwrap()).unwrap();
     upkeep.clean_round().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_reads_a_date_again_whose_files_have_changed() {
+    let upkeep = exported(2).await;
+    let (mut maintenance, shutdown) = (upkeep.maintenance(), Shutdown::new());
+    let report = maintenance.round(&shutdown).await.unwrap();
+    assert!(report.is_clean() && report.audit.is_some(), "{report}");
+    let one = rows(&upkeep.ledger().await).await.remove(0).slice(0, 1);
+    intrude(&upkeep, Some(one), json!({})).await;
+    // And once more, though nothing has changed since: what was found stays found.
+    for _ in 0..2 {
+        upkeep.clock.advance(DAY);
+        let report = maintenance.round(&shutdown).await.unwrap();
+        assert!(count(&report, Invariant::I4) > 0, "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dates_with_entries_newer_than_the_last_export_stay() {
+    let mut upkeep = exported(3).await;
+    upkeep.clock.advance(40 * DAY);
+    upkeep.clean_round().await;
+    upkeep.judge(4).await;
+    upkeep.config.keep_days = Some(31);
+    upkeep.clock.advance(HOUR);
+    assert_eq!(upkeep.clean_round().await.files_dropped, 0);
+    assert_eq!(upkeep.totals().await, Upkeep::truth());
+    upkeep.clock.advance(DAY);
+    assert!(upkeep.clean_round().await.files_dropped > 0);
+    assert_eq!((upkeep.totals().await, sum(&upkeep.exported())), ((0, 0, 0), Upkeep::truth()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
