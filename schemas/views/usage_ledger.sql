@@ -53,6 +53,15 @@
 -- verdict_confidence, verdict_label    probability that the verdict is right, and its label
 -- rule_ids, reason_code, facts, missing_facts, recommended_class, policy_version   why
 -- explained_share, partial_share, unexplained_share   shares of any cost that sum to exactly 1
+--
+-- The files hold eight columns more, at the end, from which `modellane rejudge` judges an entry again. They are
+-- no part of this view; rows that were written before there was that command have null there.
+--
+-- account_kinds, account_hashes   accounts of the record, the most specific first: kinds, and keyed hashes one
+--                           after another, 16 bytes each; null if the record names none
+-- workspace_key             keyed hash of the repository, whether the directory lists it or not
+-- cache_write_1h_tokens     part of cache_write_tokens that is kept for an hour
+-- stated_basis, stated_amount, stated_list_amount, stated_currency   money as the vendor's record states it
 SELECT
     uuid_text(event_id) AS event_id,
     revision,

@@ -6,7 +6,7 @@ use arrow::array::{
     Int64Builder, ListBuilder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use modellane_event::{Amount, Date, EventId, Label, Share, UtcTime};
+use modellane_event::{AccountRef, Amount, Date, EventId, Label, Share, UtcTime};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -88,6 +88,22 @@ kinds! {
         new |rows| BinaryBuilder::with_capacity(rows, 0),
         append |column, ids| {
             let bytes: Vec<u8> = ids.iter().flat_map(|id| id.0).collect();
+            column.append_value(bytes);
+        };
+    /// The kinds of accounts, one after another.
+    AccountKinds(ListBuilder<StringBuilder>): &'a [AccountRef] = Texts::data_type(),
+        new |rows| ListBuilder::with_capacity(StringBuilder::new(), rows).with_field(element()),
+        append |column, accounts| {
+            for account in accounts {
+                column.values().append_value(account.kind.as_str());
+            }
+            column.append(true);
+        };
+    /// The keyed hashes of accounts one after another, 16 bytes each.
+    AccountHashes(BinaryBuilder): &'a [AccountRef] = DataType::Binary,
+        new |rows| BinaryBuilder::with_capacity(rows, rows * 16),
+        append |column, accounts| {
+            let bytes: Vec<u8> = accounts.iter().flat_map(|account| account.hash.0).collect();
             column.append_value(bytes);
         };
     /// Yes or no.

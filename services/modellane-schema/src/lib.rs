@@ -23,6 +23,6 @@ pub use avro::{
 pub use error::BatchError;
 pub use fetches::{FetchBatchBuilder, fetches_schema};
 pub use intents::{IntentBatchBuilder, intents_schema};
-pub use ledger::{LedgerBatchBuilder, ledger_schema, reinstated_rows, reversal_rows};
+pub use ledger::{EVIDENCE_COLUMNS, LedgerBatchBuilder, ledger_schema, reinstated_rows, reversal_rows};
 pub use rejects::{RejectBatchBuilder, rejects_schema};
 pub use teams::{TeamBatchBuilder, TeamRow, teams_schema};

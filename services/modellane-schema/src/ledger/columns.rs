@@ -2,8 +2,8 @@
 
 use crate::columns::{column_groups, columns};
 use modellane_event::{
-    BranchKey, Currency, EntryStamp, EventId, Judgement, Label, MatchedBy, PersonId, RequestKey, Sensitivity,
-    SessionKey, Surface, TicketKey, UsageEvent, UsageFacts,
+    AccountRef, BranchKey, Currency, EntryStamp, EventId, Judgement, Label, MatchedBy, PersonId, RequestKey,
+    Sensitivity, SessionKey, Surface, TicketKey, UsageEvent, UsageFacts, WorkspaceKey,
 };
 
 /// What one row is made of.
@@ -19,6 +19,10 @@ fn text(label: &Option<Label>) -> Option<&str> {
     label.as_ref().map(Label::as_str)
 }
 
+fn named(accounts: &[AccountRef]) -> Option<&[AccountRef]> {
+    (!accounts.is_empty()).then_some(accounts)
+}
+
 column_groups! {
     /// All columns.
     LedgerColumns of LedgerRow {
@@ -31,6 +35,7 @@ column_groups! {
         money: MoneyColumns,
         link: LinkColumns,
         verdict: VerdictColumns,
+        evidence: EvidenceColumns,
     }
 }
 
@@ -172,5 +177,20 @@ columns! {
         explained_share: Part required = row.judgement.explained_share;
         partial_share: Part required = row.judgement.partial_share;
         unexplained_share: Part required = row.judgement.unexplained_share;
+    }
+}
+
+columns! {
+    /// What the other columns do not say of the usage event, so that it can be judged again from its row. Rows of
+    /// earlier versions have null in all of them.
+    EvidenceColumns for row: LedgerRow {
+        account_kinds: AccountKinds nullable = named(&row.facts.who.accounts);
+        account_hashes: AccountHashes nullable = named(&row.facts.who.accounts);
+        workspace_key: Id nullable = row.facts.work.workspace_key.as_ref().map(WorkspaceKey::as_bytes);
+        cache_write_1h_tokens: Int64 nullable = row.facts.tokens.cache_write_1h_tokens;
+        stated_basis: Text nullable = Some(row.facts.cost.basis.as_str());
+        stated_amount: Money nullable = row.facts.cost.amount;
+        stated_list_amount: Money nullable = row.facts.cost.list_amount;
+        stated_currency: Text nullable = row.facts.cost.currency.as_ref().map(Currency::as_str);
     }
 }

@@ -28,11 +28,13 @@ const PUBLISHED: &str = "
     verdict:text matched_by:text? p_followed:part? p_drifted:part? p_undecided:part?
     verdict_confidence:part? verdict_label:text rule_ids:texts reason_code:text? facts:texts
     missing_facts:texts recommended_class:text? policy_version:text?
-    explained_share:part partial_share:part unexplained_share:part";
+    explained_share:part partial_share:part unexplained_share:part
+    account_kinds:texts? account_hashes:bytes? workspace_key:id? cache_write_1h_tokens:int64?
+    stated_basis:text? stated_amount:money? stated_list_amount:money? stated_currency:text?";
 
 fn type_name(word: &str) -> &'static str {
     match word {
-        "id" => "Binary",
+        "id" | "bytes" => "Binary",
         "int8" => "Int8",
         "int32" => "Int32",
         "int64" => "Int64",
@@ -62,6 +64,8 @@ fn the_columns_are_the_published_ones() {
         })
         .collect();
     assert_eq!(found, expected);
+    let last: Vec<_> = found.iter().rev().take(EVIDENCE_COLUMNS.len()).rev().map(|(name, ..)| name).collect();
+    assert_eq!(last, EVIDENCE_COLUMNS);
 }
 
 fn batch(rows: &[(JudgedEvent, EntryStamp)]) -> RecordBatch {
@@ -163,6 +167,14 @@ const SAMPLE_ROW: &[(&str, &str)] = &[
     ("explained_share", "0.000000"),
     ("partial_share", "0.950000"),
     ("unexplained_share", "0.050000"),
+    ("account_kinds", "[email, api_key]"),
+    ("account_hashes", "0303030303030303030303030303030304040404040404040404040404040404"),
+    ("workspace_key", "07070707070707070707070707070707"),
+    ("cache_write_1h_tokens", "500"),
+    ("stated_basis", "vendor_estimate"),
+    ("stated_amount", "0.036000000"),
+    ("stated_list_amount", "0.040000000"),
+    ("stated_currency", "USD"),
 ];
 
 #[test]
@@ -186,7 +198,7 @@ fn what_is_unknown_is_null() {
     event.judgement.rule_ids = vec![];
     let batch = batch(&[(event, sample::stamp())]);
     for column in
-        ["scope_key", "account_id", "session_key", "requests", "credits", "billed_cost", "p_followed"]
+        ["scope_key", "account_id", "account_kinds", "session_key", "requests", "billed_cost", "p_followed"]
     {
         assert_eq!(cell(&batch, column, 0), None, "{column}");
     }
