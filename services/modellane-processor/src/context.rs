@@ -76,6 +76,13 @@ impl ContextFeed {
         Ok(())
     }
 
+    /// Takes in a version of an intent that is kept elsewhere: the topic forgets what events of long ago still
+    /// need. To be called before [`ContextFeed::catch_up`], as of two versions that were recorded at the same
+    /// moment the one that comes later stands.
+    pub fn recall(&mut self, intent: &IntentEvent) {
+        self.state.apply_intent(intent);
+    }
+
     /// What is known.
     pub fn state(&self) -> &ContextState {
         &self.state

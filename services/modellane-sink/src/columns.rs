@@ -2,8 +2,8 @@
 
 use crate::{LEDGER_TABLE, SinkError};
 use arrow::array::{
-    Array, BinaryArray, BooleanArray, Decimal128Array, Int8Array, Int32Array, Int64Array, ListArray,
-    RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Int8Array, Int32Array, Int64Array,
+    ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 
 pub(crate) fn damaged(column: &str) -> SinkError {
@@ -62,6 +62,8 @@ typed_columns! {
     Texts(StringArray): &'a str, |values, row| Some(values.value(row));
     /// Microseconds.
     Times(TimestampMicrosecondArray): i64, |values, row| Some(values.value(row));
+    /// Days.
+    Days(Date32Array): i32, |values, row| Some(values.value(row));
     /// −1, 0 or +1.
     Signs(Int8Array): i8, |values, row| Some(values.value(row));
     /// Unscaled decimals.
@@ -86,12 +88,15 @@ impl<'a> Numbers<'a> {
         }
     }
 
-    pub(crate) fn int64(&self, row: usize) -> Result<i64, SinkError> {
+    pub(crate) fn value(&self, row: usize) -> Option<i64> {
         match self {
-            Self::Int32(array) if array.is_valid(row) => Ok(i64::from(array.value(row))),
-            Self::Int64(array) if array.is_valid(row) => Ok(array.value(row)),
-            _ => Err(damaged("of whole numbers")),
+            Self::Int32(array) => array.is_valid(row).then(|| i64::from(array.value(row))),
+            Self::Int64(array) => array.is_valid(row).then(|| array.value(row)),
         }
+    }
+
+    pub(crate) fn int64(&self, row: usize) -> Result<i64, SinkError> {
+        self.value(row).ok_or_else(|| damaged("of whole numbers"))
     }
 
     pub(crate) fn int32(&self, row: usize) -> Result<i32, SinkError> {

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Sources(Sources),
     /// Prints one report.
     Report(Report),
+    /// Judges what the ledger holds again, with the context and the intents that are known now.
+    Rejudge(Rejudge),
     /// Rebuilds the ledger in an empty lake and proves that it says the same.
     Replay(Replay),
     /// Works on what was rejected.
@@ -182,6 +184,19 @@ pub(crate) struct Report {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Rejudge {
+    /// First day of the events, as `YYYY-MM-DD` (default: the first in the ledger).
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub(crate) from: Option<Date>,
+    /// Day after the last, as `YYYY-MM-DD` (default: all that follow).
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub(crate) to: Option<Date>,
+    /// Data directory of the instance.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Replay {
     /// Where to rebuild: an empty directory, or a URL such as `s3://bucket/rebuilt`.
     #[arg(long, value_name = "URL|DIR")]
@@ -261,7 +276,13 @@ pub(crate) enum ConfigCommand {
 impl Cli {
     /// What is wrong with arguments together, each of which is right alone.
     pub(crate) fn check(&self) -> Result<(), clap::Error> {
-        if let Command::Report(Report { from: Some(from), to: Some(to), .. }) = &self.command
+        let period = match &self.command {
+            Command::Report(Report { from, to, .. }) | Command::Rejudge(Rejudge { from, to, .. }) => {
+                (from, to)
+            }
+            _ => (&None, &None),
+        };
+        if let (Some(from), Some(to)) = period
             && from >= to
         {
             let message = "--to must be a day after --from; it is exclusive";
@@ -307,6 +328,7 @@ mod tests {
             &["report", "spend", "--from", "yesterday"],
             &["report", "spend", "--as-of", "2026-11-01"],
             &["report", "spend", "--from", "2026-11-02", "--to", "2026-11-02"],
+            &["rejudge", "--from", "2026-11-02", "--to", "2026-11-02"],
             &["policy", "explain", "nonsense"],
             &["import", "nonsense", "x.json"],
             &["import", "claude_code.otel", "x.json"],

@@ -1,10 +1,11 @@
 //! Waiting until what was acknowledged has come all the way into the lake.
 
-use anyhow::{Context, Result, bail};
+use crate::stack::Base;
+use anyhow::{Context, Result, bail, ensure};
 use modellane_kafka::{AssignedConsumer, KafkaConfig, Topic};
 use modellane_processor::Progress;
 use modellane_runtime::Readiness;
-use modellane_sink::SinkHandle;
+use modellane_sink::{LedgerReader, SinkHandle};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -49,6 +50,30 @@ impl Flow {
         self.sink.wait_committed(&targets).await?;
         Ok(())
     }
+}
+
+/// How many looks in a row may find the ledger unchanged before a sink that has something to commit counts as
+/// away: five minutes, where a sink commits at least every minute.
+const UNCHANGED_LOOKS: u32 = 600;
+
+/// Waits until the ledger has everything that the judged topic holds now, whichever process's sink commits it.
+pub(crate) async fn committed(base: &Base) -> Result<()> {
+    let consumer = AssignedConsumer::new(&base.kafka)?;
+    let targets = ends(&consumer, &base.kafka, Topic::Judged).await?;
+    consumer.close().await;
+    let mut ledger = LedgerReader::open(&base.lake).await?.context("the lake has no ledger")?;
+    let (mut version, mut unchanged) = (ledger.version(), 0);
+    while !ledger.holds(&targets).await? {
+        ensure!(
+            unchanged < UNCHANGED_LOOKS,
+            "what was judged is acknowledged, but nobody commits it to the ledger; see whether the sink runs"
+        );
+        tokio::time::sleep(LOOK).await;
+        ledger.refresh().await?;
+        unchanged = if ledger.version() == version { unchanged + 1 } else { 0 };
+        version = ledger.version();
+    }
+    Ok(())
 }
 
 async fn alarmed(readiness: Readiness) -> Vec<String> {

@@ -20,6 +20,7 @@ mod print;
 mod progress;
 mod ready;
 mod rejects;
+mod rejudge;
 mod replay;
 mod report;
 mod sample;
@@ -123,6 +124,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
                 return Ok(ExitCode::from(SOME_REJECTED));
             }
         }
+        Command::Rejudge(args) => rejudge::run(config()?, args).await?,
         Command::Replay(args) => {
             if !replay::run(config()?, args).await? {
                 return Ok(ExitCode::FAILURE);

@@ -1,12 +1,9 @@
 //! Reading a judgement back from an entry, to compare it with a newer one.
 
 use crate::SinkError;
-use crate::columns::{Decimals, Ids, Lists, Numbers, Signs, Texts, damaged};
-use arrow::array::{Array, RecordBatch};
-use modellane_event::{Amount, Currency, EventId, Judgement, Label, PersonId, Share};
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::Error as ValueError;
+use crate::row::Row;
+use arrow::array::RecordBatch;
+use modellane_event::{EventId, Judgement, PersonId};
 
 /// The columns of the ledger that make a judgement; signs say which feed counts, as no current entry is a
 /// reversal.
@@ -63,8 +60,8 @@ pub const JUDGEMENT_COLUMNS: &[&str] = &[
 pub(crate) fn judgement(batch: &RecordBatch, row: usize) -> Result<Judgement, SinkError> {
     let row = Row { batch, row };
     Ok(Judgement {
-        settle_run: Numbers::of(batch, "settle_run")?.int32(row.row)?,
-        context_version: Numbers::of(batch, "context_version")?.int64(row.row)?,
+        settle_run: row.int32("settle_run")?,
+        context_version: row.int64("context_version")?,
         person_id: row.id("person_id")?.map(PersonId),
         actor_kind: row.variant("actor_kind")?,
         identity_confidence: row.share("identity_confidence")?,
@@ -101,72 +98,15 @@ pub(crate) fn judgement(batch: &RecordBatch, row: usize) -> Result<Judgement, Si
         missing_facts: row.labels("missing_facts")?,
         recommended_class: row.label("recommended_class")?,
         policy_version: row.label("policy_version")?,
-        explained_share: row.required_share("explained_share")?,
-        partial_share: row.required_share("partial_share")?,
-        unexplained_share: row.required_share("unexplained_share")?,
-        counts_usage: Signs::of(batch, "usage_sign")?.required(row.row)? != 0,
-        counts_cost: Signs::of(batch, "cost_sign")?.required(row.row)? != 0,
+        explained_share: row.required(Row::share, "explained_share")?,
+        partial_share: row.required(Row::share, "partial_share")?,
+        unexplained_share: row.required(Row::share, "unexplained_share")?,
+        counts_usage: row.sign("usage_sign")? != 0,
+        counts_cost: row.sign("cost_sign")? != 0,
         derived_from: row.id("derived_from")?.map(EventId),
         duplicate_of: row.id("duplicate_of")?.map(EventId),
         overlap_rule: row.label("overlap_rule")?,
     })
-}
-
-struct Row<'a> {
-    batch: &'a RecordBatch,
-    row: usize,
-}
-
-impl<'a> Row<'a> {
-    fn text(&self, name: &'static str) -> Result<Option<&'a str>, SinkError> {
-        Texts::of(self.batch, name)?.value(self.row)
-    }
-
-    fn label(&self, name: &'static str) -> Result<Option<Label>, SinkError> {
-        let label = |text| Label::new(text).map_err(|_| damaged(name));
-        self.text(name)?.map(label).transpose()
-    }
-
-    fn labels(&self, name: &'static str) -> Result<Vec<Label>, SinkError> {
-        let list = Lists::of(self.batch, name)?.required(self.row)?;
-        let label = |index| {
-            let text = list.is_valid(index).then(|| list.value(index));
-            text.and_then(|text| Label::new(text).ok()).ok_or_else(|| damaged(name))
-        };
-        (0..list.len()).map(label).collect()
-    }
-
-    fn optional_variant<T: Deserialize<'a>>(&self, name: &'static str) -> Result<Option<T>, SinkError> {
-        let variant = |text: &'a str| -> Result<T, ValueError> { T::deserialize(text.into_deserializer()) };
-        self.text(name)?.map(variant).transpose().map_err(|_| damaged(name))
-    }
-
-    fn variant<T: Deserialize<'a>>(&self, name: &'static str) -> Result<T, SinkError> {
-        self.optional_variant(name)?.ok_or_else(|| damaged(name))
-    }
-
-    fn share(&self, name: &'static str) -> Result<Option<Share>, SinkError> {
-        let share = |millionths: i128| i32::try_from(millionths).ok().and_then(|m| Share::new(m).ok());
-        let value = Decimals::of(self.batch, name)?.value(self.row)?;
-        value.map(|millionths| share(millionths).ok_or_else(|| damaged(name))).transpose()
-    }
-
-    fn required_share(&self, name: &'static str) -> Result<Share, SinkError> {
-        self.share(name)?.ok_or_else(|| damaged(name))
-    }
-
-    fn amount(&self, name: &'static str) -> Result<Option<Amount>, SinkError> {
-        let value = Decimals::of(self.batch, name)?.value(self.row)?;
-        value.map(|billionths| Amount::from_billionths(billionths).map_err(|_| damaged(name))).transpose()
-    }
-
-    fn currency(&self, name: &'static str) -> Result<Option<Currency>, SinkError> {
-        self.text(name)?.map(|code| Currency::new(code).map_err(|_| damaged(name))).transpose()
-    }
-
-    fn id(&self, name: &'static str) -> Result<Option<[u8; 16]>, SinkError> {
-        Ids::of(self.batch, name)?.value(self.row)
-    }
 }
 
 #[cfg(test)]

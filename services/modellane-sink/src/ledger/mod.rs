@@ -3,10 +3,11 @@
 mod batch;
 mod candidates;
 mod day;
-mod judgement;
+pub(crate) mod judgement;
 mod lookup;
 mod observations;
 mod presence;
+pub(crate) mod usage;
 
 pub use judgement::JUDGEMENT_COLUMNS;
 

@@ -3,6 +3,7 @@
 mod bounds;
 mod exactly_once;
 mod owners;
+mod reader;
 mod simulation;
 mod support;
 mod vanished;

@@ -1,7 +1,7 @@
 use super::*;
 use modellane_event::{
-    ActorKind, Cause, ConfidenceLabel, ContentHash, CostBasis, Date, EntryKind, EntryStamp, JudgedEvent,
-    MatchedBy, Sensitivity, Sign, UsageEvent, UsageFacts, UtcTime, Verdict,
+    ActorKind, Amount, Cause, ConfidenceLabel, ContentHash, CostBasis, Currency, Date, EntryKind, EntryStamp,
+    JudgedEvent, Label, MatchedBy, Sensitivity, Share, Sign, UsageEvent, UsageFacts, UtcTime, Verdict,
 };
 use modellane_ledger::first_difference;
 use modellane_schema::{LedgerBatchBuilder, ledger_schema};
