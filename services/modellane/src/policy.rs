@@ -3,28 +3,20 @@
 use crate::cli::PolicyExplain;
 use crate::config::AppConfig;
 use crate::context::read_bundle;
-use crate::objects::LakeObjects;
+use crate::out;
 use crate::print::Rows;
+use crate::rejudge::context_of_now;
 use crate::report::open_query;
 use crate::stack::{Base, Roles, Stack};
-use crate::{out, progress};
 use anyhow::{Context, Result, bail};
-use modellane_event::{EventId, UsageEvent};
+use futures::TryStreamExt;
+use modellane_event::{Date, EventId, UsageEvent};
 use modellane_judge::{Bundle, PolicyObject, Remark, remarks_on_dates};
-use modellane_kafka::{AssignedConsumer, KafkaConfig, Topic};
-use modellane_processor::ContextFeed;
 use modellane_query::Query;
 use modellane_runtime::Shutdown;
-use modellane_schema::usage_codec;
+use modellane_sink::LedgerReader;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
-
-const BATCH: usize = 10_000;
-const WAIT: Duration = Duration::from_millis(500);
-/// Polls without a message after which what is still missing counts as gone.
-const PATIENCE: usize = 20;
 
 /// Compiles bundles, runs their tests, and prints what their author may not have meant. Number of remarks.
 pub(crate) fn check(dir: &Path) -> Result<usize> {
@@ -78,9 +70,6 @@ fn print_remarks(remarks: &[Remark]) -> Result<usize> {
 }
 
 /// Judges one event of the ledger again and prints why.
-///
-/// The ledger keeps what was judged, not all that it was judged from. That is read where the processor read it,
-/// while the topic holds it.
 pub(crate) async fn explain(mut config: AppConfig, args: PolicyExplain) -> Result<()> {
     config.use_data_dir(args.data_dir);
     config.check()?;
@@ -101,7 +90,8 @@ pub(crate) async fn explain(mut config: AppConfig, args: PolicyExplain) -> Resul
 struct Entry(BTreeMap<String, String>);
 
 impl Entry {
-    const COLUMNS: [&str; 16] = [
+    const COLUMNS: [&str; 17] = [
+        "event_date",
         "verdict",
         "reason_code",
         "verdict_confidence",
@@ -139,16 +129,14 @@ impl Entry {
     }
 
     async fn explain(&self, base: &Base, event_id: EventId) -> Result<String> {
-        let Some(event) = self.event(&base.kafka, event_id).await? else { return Ok(self.stored(event_id)) };
-        let objects = Box::new(LakeObjects(Arc::clone(&base.lake)));
-        let mut context = ContextFeed::open(&base.kafka, objects, base.metrics.clone()).await?;
-        context.catch_up().await.context("the context cannot be read to its end")?;
+        let Some(event) = self.event(base, event_id).await? else { return Ok(self.stored(event_id)) };
+        let context = context_of_now(base).await?;
         let explained = context.state().explain(&event);
         let mut text = explained.to_string();
         if explained.judgement.verdict.as_str() != self.cell("verdict") {
             text.push_str(&format!(
                 "\nThe ledger has another verdict: {}, judged under context version {}. This is judged under \
-                 version {} and with the intents that are known now.\n",
+                 version {} and with the intents that are known now; `modellane rejudge` applies that.\n",
                 self.cell("verdict"),
                 self.cell("context_version"),
                 explained.judgement.context_version
@@ -157,38 +145,25 @@ impl Entry {
         Ok(text)
     }
 
-    /// The message that the entry was judged from, if the topic still holds it.
-    async fn event(&self, kafka: &KafkaConfig, event_id: EventId) -> Result<Option<UsageEvent>> {
-        let topic = Topic::Usage.name(&kafka.topic_prefix);
-        let mut consumer = AssignedConsumer::new(kafka)?;
-        let (mut starts, mut left) = (Vec::new(), 0u64);
-        for partition in consumer.partitions(&topic).await? {
-            let (low, high) = consumer.watermarks(&topic, partition).await?;
-            starts.push((partition, low));
-            left += u64::try_from(high - low).unwrap_or(0);
+    /// The event that the entry was made from; null if a version wrote it that kept less.
+    async fn event(&self, base: &Base, event_id: EventId) -> Result<Option<UsageEvent>> {
+        let ledger = LedgerReader::open(&base.lake).await?.context("the lake has no ledger")?;
+        let day = ledger.day(Date::parse(self.cell("event_date"))?).await?;
+        let mut stretches = ledger.current(&day);
+        while let Some(current) = stretches.try_next().await? {
+            let mut events = current.events.into_iter().map(|event| event.usage);
+            if let Some(event) = events.find(|event| event.event_id == event_id) {
+                return Ok(Some(event));
+            }
         }
-        consumer.assign(&topic, &starts).await?;
-        let (codec, bar, mut idle, mut found) = (usage_codec(), progress::steps(left), 0, None);
-        while left > 0 && found.is_none() && idle <= PATIENCE {
-            let records = consumer.poll_batch(BATCH, WAIT).await?;
-            idle = if records.is_empty() { idle + 1 } else { 0 };
-            left = left.saturating_sub(records.len() as u64);
-            bar.inc(records.len() as u64);
-            let of_event = records.iter().filter(|record| record.key.as_deref() == Some(event_id.as_bytes()));
-            let mut read = of_event.filter_map(|record| codec.decode(record.payload.as_deref()?).ok());
-            found =
-                read.find(|event: &UsageEvent| event.content_hash.to_string() == self.cell("content_hash"));
-        }
-        bar.finish_and_clear();
-        consumer.close().await;
-        Ok(found)
+        Ok(None)
     }
 
     /// What the ledger says, where nothing can be weighed again.
     fn stored(&self, event_id: EventId) -> String {
         let mut text = format!(
-            "event {event_id}\nKafka no longer holds what it was judged from, so its evidence cannot be weighed \
-             again. The ledger says of it:\n"
+            "event {event_id}\nIts entry was written before the ledger kept what it is judged from, so its evidence \
+             cannot be weighed again. The ledger says of it:\n"
         );
         for column in Self::COLUMNS.into_iter().filter(|column| self.0.contains_key(*column)) {
             text.push_str(&format!("{column:<20}{}\n", self.cell(column)));
