@@ -161,6 +161,7 @@ spacing_per_day_ms = 1000
 max_rows = 200000
 max_mib = 32
 index_mib = 512
+file_cache_mib = 128
 instance = "sink-0"
 standby_s = 90
 health_listen = "127.0.0.1:8602"

@@ -17,6 +17,7 @@ mod config;
 mod context;
 mod error;
 mod file;
+mod file_cache;
 mod lake;
 mod merge;
 mod objects;

@@ -91,6 +91,7 @@ impl Lake {
             path: Path::from(object.path.as_str()),
             size: object.size,
             page_offsets: false,
+            cached: None,
         };
         let options = ArrowReaderOptions::new().with_schema(Arc::clone(schema));
         let metadata = ArrowReaderMetadata::load_async(&mut reader, options).await.map_err(parquet)?;

@@ -1,11 +1,13 @@
 //! Reading rows of data files.
 
+use crate::file_cache::CachedFile;
 use crate::reader::ObjectReader;
 use crate::{DataFile, LakeError, Table};
 use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection};
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
@@ -61,12 +63,30 @@ impl Table {
             path: Path::from(file.path.as_str()),
             size: file.size,
             page_offsets,
+            cached: self.cached(file, page_offsets).await?,
         };
         // The table's types stand, whatever types the writer of the file named in its metadata.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         ParquetRecordBatchStreamBuilder::new_with_options(reader, options)
             .await
             .map_err(|error| LakeError::parquet(ACTION, error))
+    }
+
+    /// The file as it is kept in memory, if it is. One that only some rows are wanted of is kept from now on: who
+    /// looks up some will look up others.
+    async fn cached(&self, file: &DataFile, some_rows: bool) -> Result<Option<Arc<CachedFile>>, LakeError> {
+        let Some(cache) = &self.file_cache else { return Ok(None) };
+        if let Some(kept) = cache.get(&file.path) {
+            return Ok(Some(kept));
+        }
+        if !some_rows || !cache.takes(file.size) {
+            return Ok(None);
+        }
+        let whole = self.delta.object_store().get(&Path::from(file.path.as_str())).await;
+        let whole = whole.map_err(|error| LakeError::store(ACTION, error))?;
+        let bytes = whole.bytes().await.map_err(|error| LakeError::store(ACTION, error))?;
+        // Reading of a file that is not what the log says will say what is wrong with it.
+        Ok((bytes.len() as u64 == file.size).then(|| cache.keep(&file.path, bytes)))
     }
 
     pub(crate) fn projected(&self, columns: &[&str]) -> Result<SchemaRef, LakeError> {

@@ -60,9 +60,12 @@ impl Table {
         };
         let store = self.delta.object_store();
         store
-            .put(&Path::from(file.path.as_str()), bytes.into())
+            .put(&Path::from(file.path.as_str()), bytes.clone().into())
             .await
             .map_err(|error| LakeError::store("write a file", error))?;
+        if let Some(cache) = &self.file_cache {
+            cache.keep(&file.path, bytes);
+        }
         Ok(StagedFile { file, order, staged_at: now })
     }
 

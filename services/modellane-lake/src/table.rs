@@ -1,5 +1,6 @@
 //! One Delta table.
 
+use crate::file_cache::FileCache;
 use crate::{DataFile, LakeError};
 use arrow::datatypes::{Schema, SchemaRef};
 use deltalake_core::kernel::StructType;
@@ -42,12 +43,13 @@ impl TableSpec {
 pub struct Table {
     pub(crate) delta: DeltaTable,
     pub(crate) spec: Arc<TableSpec>,
+    pub(crate) file_cache: Option<Arc<FileCache>>,
     version: u64,
 }
 
 impl Table {
     pub(crate) fn new(delta: DeltaTable, spec: TableSpec) -> Result<Self, LakeError> {
-        let mut table = Self { delta, spec: Arc::new(spec), version: 0 };
+        let mut table = Self { delta, spec: Arc::new(spec), file_cache: None, version: 0 };
         table.note_version()?;
         Ok(table)
     }
@@ -70,6 +72,14 @@ impl Table {
             Err(_) if delta.verify_deltatable_existence().await.unwrap_or(false) => Ok(()),
             Err(error) => Err(LakeError::delta(ACTION, error)),
         }
+    }
+
+    /// Keeps files of the table in this much memory, for who looks into the same files again and again. Files that
+    /// are larger than a quarter of it are read from the store each time, and only as far as they are needed.
+    #[must_use]
+    pub fn with_file_cache(mut self, bytes: u64) -> Self {
+        self.file_cache = Some(Arc::new(FileCache::new(bytes)));
+        self
     }
 
     /// Its name.

@@ -23,6 +23,9 @@ pub struct SinkConfig {
     /// Memory in MiB for the index of current versions; days that were not touched for longest are dropped
     /// first and read from the lake again when they are needed.
     pub index_mib: usize,
+    /// Memory in MiB for files of the ledger in which current versions are looked up; those that were not looked
+    /// into for longest make room. Files larger than a quarter of it are read from the store each time.
+    pub file_cache_mib: usize,
     /// Name of this sink, the same after a restart and no other's. Null: its tables are whoever's comes next.
     pub instance: Option<Label>,
     /// How many seconds the owner of the ledger has to leave records uncommitted before a sink of another name
@@ -40,6 +43,7 @@ impl Default for SinkConfig {
             max_rows: 200_000,
             max_mib: 32,
             index_mib: 512,
+            file_cache_mib: 128,
             instance: None,
             standby_s: 90,
             health_listen: SocketAddr::from(([127, 0, 0, 1], 8602)),

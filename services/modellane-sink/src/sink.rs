@@ -75,8 +75,10 @@ impl Sink {
         metrics: Metrics,
     ) -> BoxFuture<'_, Result<Self, SinkError>> {
         let opened = async move {
+            let file_cache = (config.file_cache_mib as u64).saturating_mul(1 << 20);
+            let ledger = lake.table(table::ledger_table()).await?.with_file_cache(file_cache);
             let tables = SinkTables {
-                ledger: Box::new(lake.table(table::ledger_table()).await?),
+                ledger: Box::new(ledger),
                 observations: Box::new(lake.table(table::observations()).await?),
                 intents: Box::new(lake.table(table::intents()).await?),
                 rejects: Box::new(lake.table(table::rejects()).await?),

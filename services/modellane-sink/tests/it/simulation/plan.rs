@@ -178,6 +178,7 @@ fn config(dice: &mut Dice) -> SinkConfig {
         max_rows: dice.pick(&[1, 3, 8, 40]),
         // With no memory at all no page outlives the poll that needs it.
         index_mib: dice.pick(&[0, 512, 512]),
+        file_cache_mib: 0,
         ..SinkConfig::default()
     }
 }
