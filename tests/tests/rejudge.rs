@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use modellane_event::UtcTime;
 use modellane_tests::clients::{ledger_checks, ledger_totals, psql, tests_dir};
-use modellane_tests::instance::{Instance, binary, command_on_free_ports, run_within, skip};
+use modellane_tests::instance::{Addresses, Instance, binary, command_on_free_ports, run_within, skip};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -116,6 +116,13 @@ impl Bench {
         }
         self.write("org/exports/litellm.spend_logs/a.json", &exports())?;
         self.run(&["demo", "--once", "--org", "org"]).map(drop)
+    }
+
+    /// Tells an instance something, which stops then.
+    fn tell(&self, tell: impl FnOnce(&Addresses) -> Result<()>) -> Result<()> {
+        let instance = Instance::start(&self.binary, &self.path("data"), 300, &self.path("log"))?;
+        tell(&instance.addresses)?;
+        instance.stop()
     }
 
     /// What other engines sum, and how many entries there are.
@@ -259,9 +266,7 @@ fn a_price_that_comes_late_changes_the_list_cost_alone() -> Result<()> {
     let Some(bench) = Bench::new()? else { return Ok(()) };
     bench.load()?;
     let (mut totals, _) = bench.totals()?;
-    bench.write("late/directory.yaml", DIRECTORY)?;
-    bench.write("late/prices.yaml", &PRICES.replace("\"0.3\"", "\"0.6\""))?;
-    bench.run(&["demo", "--once", "--org", "late"])?;
+    bench.tell(|at| put(&at.collector, "prices", &PRICES.replace("\"0.3\"", "\"0.6\"")))?;
     let printed = bench.run(&["rejudge"])?;
     ensure!(printed.contains("changed: 4 rows (price 4)\n"), "{printed}");
     ensure!(printed.contains("net change of effective cost: none"), "{printed}");
@@ -276,9 +281,10 @@ fn an_intent_that_its_topic_has_forgotten_counts() -> Result<()> {
     let Some(bench) = Bench::new()? else { return Ok(()) };
     bench.load()?;
     let (totals, _) = bench.totals()?;
-    bench.write("late/directory.yaml", DIRECTORY)?;
-    bench.write("late/intents.ndjson", &format!("{INTENT}\n"))?;
-    bench.run(&["demo", "--once", "--org", "late"])?;
+    bench.tell(|at| {
+        ureq::post(format!("http://{}/v1/intents", at.collector)).send(INTENT)?;
+        wait(&at.postgres, "SELECT intent_id FROM intents", "i-late")
+    })?;
     forget(&bench.path("data/broker/topics"), "i-late")?;
     let printed = bench.run(&["rejudge"])?;
     ensure!(printed.contains("changed: 1 rows (intent 1)\n"), "{printed}");

@@ -4,8 +4,8 @@
 //! [`parse_directory`], [`parse_prices`], [`parse_finance`], [`PolicyObject::from_files`]. Every fault of a
 //! file is listed with its place and what to do, and no name, address or account is repeated. The second
 //! holds what is known in a [`ContextState`] and judges one event at a time with [`judge`]: who, which
-//! intent, what it cost, what guidance says. Which intent is a matter of weighed evidence: [`matching`]. What
-//! judgements say together, and how far they may be off, is an [`AdherenceCell`]; reports have its bounds, and its
+//! intent, what it cost, what guidance says. Which intent is a matter of weighed evidence: [`matching`]. Which of
+//! the feeds that report the same use counts is decided over many events: [`Overlaps`]. What judgements say together, and how far they may be off, is an [`AdherenceCell`]; reports have its bounds, and its
 //! interval without the reviewed sample, from SQL.
 //!
 //! The crate does no input or output, reads no clock and draws no random number; the same state and event
@@ -23,6 +23,7 @@ mod intents;
 mod judge;
 mod linker;
 pub mod matching;
+mod overlap;
 mod period;
 mod policy;
 mod prices;
@@ -45,6 +46,7 @@ pub use directory::{
 pub use explain::{ExplainedCandidate, ExplainedRule, Explanation, MissingFact};
 pub use finance::{Budget, BudgetRevision, FinanceObject, FxRate, Invoice, InvoiceLine, Seat, parse_finance};
 pub use judge::judge;
+pub use overlap::{Overlaps, Sighting};
 pub use period::Period;
 pub use policy::{Bundle, Outcome, OutcomeClass, PolicyObject, Remark, Rule, Thresholds, remarks_on_dates};
 pub use prices::{PriceEntry, PriceKind, PriceObject, parse_prices};

@@ -10,7 +10,7 @@ use futures::future::ready;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use hashbrown::HashSet;
-use modellane_event::{Date, EventId, JudgedEvent, UtcTime};
+use modellane_event::{Date, EventId, JudgedEvent, UsageEvent, UtcTime};
 use modellane_lake::{DataFile, Lake, RECORDED_AT, Table};
 use modellane_ledger::JudgementVersion;
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,12 +137,42 @@ impl LedgerReader {
 
     /// The current entries of a day, some thousand at a time.
     pub fn current<'a>(&'a self, day: &'a LedgerDay) -> BoxStream<'a, Result<Current, SinkError>> {
-        let columns: BTreeSet<&str> = ["revision", "entry_sign"]
-            .iter()
-            .chain(USAGE_COLUMNS)
-            .chain(JUDGEMENT_COLUMNS)
-            .copied()
-            .collect();
+        let judged = move |batch| {
+            let mut current = Current::default();
+            for row in current_rows(&batch, &day.taken_back)? {
+                match usage(&batch, row)? {
+                    Some(usage) => {
+                        current.events.push(JudgedEvent { usage, judgement: judgement(&batch, row)? });
+                    }
+                    None => current.incomplete += 1,
+                }
+            }
+            current.entries = batch.num_rows();
+            Ok(current)
+        };
+        self.stretches(day, &[USAGE_COLUMNS, JUDGEMENT_COLUMNS])
+            .and_then(move |batch| ready(judged(batch)))
+            .boxed()
+    }
+
+    /// The usage events of the current entries of a day, some thousand at a time, without those that cannot be
+    /// read back.
+    pub fn usages<'a>(&'a self, day: &'a LedgerDay) -> BoxStream<'a, Result<Vec<UsageEvent>, SinkError>> {
+        let usages = move |batch| {
+            let rows = current_rows(&batch, &day.taken_back)?;
+            rows.into_iter().filter_map(|row| usage(&batch, row).transpose()).collect()
+        };
+        self.stretches(day, &[USAGE_COLUMNS]).and_then(move |batch| ready(usages(batch))).boxed()
+    }
+
+    /// Columns of all entries of a day, and those that tell which of them are current.
+    fn stretches<'a>(
+        &'a self,
+        day: &'a LedgerDay,
+        columns: &[&[&'static str]],
+    ) -> BoxStream<'a, Result<RecordBatch, SinkError>> {
+        let of_entry: &[&'static str] = &["event_id", "revision", "entry_sign"];
+        let columns: BTreeSet<&str> = columns.iter().chain([&of_entry]).copied().flatten().copied().collect();
         let columns: Vec<&str> = columns.into_iter().collect();
         stream::iter(&day.files)
             .then(move |file| {
@@ -151,25 +181,21 @@ impl LedgerReader {
             })
             .try_flatten()
             .map_err(SinkError::from)
-            .and_then(move |batch| ready(current(&batch, &day.taken_back)))
             .boxed()
     }
 }
 
-fn current(batch: &RecordBatch, taken_back: &HashSet<(EventId, i32)>) -> Result<Current, SinkError> {
+/// The rows of a batch whose entries are current.
+fn current_rows(batch: &RecordBatch, taken_back: &HashSet<(EventId, i32)>) -> Result<Vec<usize>, SinkError> {
     let ids = Ids::of(batch, "event_id")?;
     let revisions = Numbers::of(batch, "revision")?;
     let signs = Signs::of(batch, "entry_sign")?;
-    let mut current = Current { entries: batch.num_rows(), ..Current::default() };
+    let mut rows = Vec::with_capacity(batch.num_rows());
     for row in 0..batch.num_rows() {
         let entry = (EventId(ids.required(row)?), revisions.int32(row)?);
-        if signs.required(row)? < 0 || taken_back.contains(&entry) {
-            continue;
-        }
-        match usage(batch, row)? {
-            Some(usage) => current.events.push(JudgedEvent { usage, judgement: judgement(batch, row)? }),
-            None => current.incomplete += 1,
+        if signs.required(row)? > 0 && !taken_back.contains(&entry) {
+            rows.push(row);
         }
     }
-    Ok(current)
+    Ok(rows)
 }

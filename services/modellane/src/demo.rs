@@ -6,7 +6,7 @@ use crate::org::{self, Loaded};
 use crate::print::Rows;
 use crate::ready::ready;
 use crate::stack::{Base, Roles, Stack};
-use crate::{out, sample, sources};
+use crate::{out, rejudge, sample, sources};
 use anyhow::{Context, Result, bail};
 use modellane_query::Query;
 use modellane_runtime::{DataDir, Shutdown};
@@ -98,7 +98,11 @@ async fn load_and_show(stack: &Stack, args: &Demo) -> Result<()> {
     let query = &stack.query.as_ref().context("the query service runs")?.query;
     let before = events(query).await?;
     let loaded = org::load(stack, &folder).await?;
-    stack.flow()?.settle().await?;
+    // What no event could know by itself is decided now: which of two feeds counts, and intents that came later.
+    let mut flow = stack.flow()?;
+    flow.settle().await?;
+    rejudge::everything(&stack.base).await?;
+    flow.settle().await?;
     query.refresh_now().await?;
     let new = events(query).await?.saturating_sub(before);
     match args.format {

@@ -1,8 +1,10 @@
 //! `modellane rejudge`: judges again what the ledger holds, with what is known now.
 //!
-//! Each current entry gives back the usage event that it was made from. That is judged as the stream judges, and
-//! published with the next run of the settler if the judgement says something else. The sink does the rest by
+//! Each current entry gives back the usage event that it was made from. That is judged as the stream judges, held
+//! against what other feeds report of the same use, and published with the next run of the settler if the judgement says something else. The sink does the rest by
 //! its rule: a later run is a judgement with more knowledge, so the entry is reversed and replaced.
+
+mod neighbours;
 
 use crate::cli::Rejudge;
 use crate::config::AppConfig;
@@ -15,13 +17,14 @@ use anyhow::{Context, Result, bail, ensure};
 use futures::TryStreamExt;
 use indicatif::ProgressBar;
 use modellane_event::{Amount, Cause, Currency, Date, JudgedEvent, Judgement, UtcTime};
-use modellane_judge::{ContextState, judge};
+use modellane_judge::{ContextState, Overlaps, judge};
 use modellane_kafka::{Publisher, Topic};
 use modellane_ledger::first_difference;
 use modellane_processor::ContextFeed;
 use modellane_runtime::{DataDir, Shutdown};
 use modellane_schema::{AvroCodec, judged_codec};
 use modellane_sink::{Current, LedgerReader, StoredIntents};
+use neighbours::Neighbours;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -70,6 +73,12 @@ async fn alone(mut config: AppConfig, args: &Rejudge) -> Result<Summary> {
     stopped.map(|()| summary)
 }
 
+/// Judges every day of the ledger again, when all that was judged before is in it.
+pub(crate) async fn everything(base: &Base) -> Result<()> {
+    let args = Rejudge { from: None, to: None, data_dir: None };
+    rejudge(base, &args).await.map(drop)
+}
+
 /// Judges the days again, at the ledger's version of now.
 async fn rejudge(base: &Base, args: &Rejudge) -> Result<Summary> {
     let ledger = LedgerReader::open(&base.lake).await?.context("the lake has no ledger")?;
@@ -96,8 +105,10 @@ async fn rejudge(base: &Base, args: &Rejudge) -> Result<Summary> {
         codec: judged_codec(),
         summary: &mut summary,
     };
+    let mut neighbours = Neighbours::new(&ledger, context.state());
     for day in days.into_keys() {
-        settler.settle_day(&ledger, day, &bar).await?;
+        let overlaps = neighbours.overlaps(day).await?;
+        settler.settle_day(&ledger, day, &overlaps, &bar).await?;
     }
     bar.finish_and_clear();
     Ok(summary)
@@ -123,24 +134,31 @@ struct Settler<'a> {
 }
 
 impl Settler<'_> {
-    async fn settle_day(&mut self, ledger: &LedgerReader, day: Date, bar: &ProgressBar) -> Result<()> {
+    async fn settle_day(
+        &mut self,
+        ledger: &LedgerReader,
+        day: Date,
+        overlaps: &Overlaps,
+        bar: &ProgressBar,
+    ) -> Result<()> {
         let day = ledger.day(day).await?;
         let mut stretches = ledger.current(&day);
         while let Some(current) = stretches.try_next().await? {
             let entries = current.entries as u64;
-            self.settle(current).await?;
+            self.settle(current, overlaps).await?;
             bar.inc(entries);
         }
         Ok(())
     }
 
     /// What was published is acknowledged before more is read, so no more than a stretch is in memory.
-    async fn settle(&mut self, current: Current) -> Result<()> {
+    async fn settle(&mut self, current: Current, overlaps: &Overlaps) -> Result<()> {
         self.summary.rows += current.events.len() as u64 + current.incomplete;
         self.summary.incomplete += current.incomplete;
         let (mut batch, mut payload) = (self.publisher.batch(), Vec::new());
         for event in current.events {
-            let judgement = Judgement { settle_run: self.settle_run, ..judge(self.state, &event.usage) };
+            let mut judgement = Judgement { settle_run: self.settle_run, ..judge(self.state, &event.usage) };
+            overlaps.apply(event.usage.event_id, &mut judgement);
             let Some(cause) = first_difference(&event.judgement, &judgement) else { continue };
             self.summary.change(cause, &event.judgement, &judgement)?;
             let event = JudgedEvent { usage: event.usage, judgement };

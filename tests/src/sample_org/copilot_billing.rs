@@ -162,6 +162,7 @@ fn row(key: &Key, sum: &Sum, used: &mut Nano, truth: &mut Truth) -> String {
     let fact = Fact {
         model: key.model.clone(),
         team: sum.team.clone(),
+        day_of: (!key.username.is_empty()).then(|| format!("{} {}", key.username, key.day).to_lowercase()),
         requests: included_model.then_some(0),
         credits: Some(sum.exact),
         gross: Some(gross),

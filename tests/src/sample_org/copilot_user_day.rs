@@ -217,6 +217,7 @@ fn user_day(
     let sampled_at = javascript(calls[calls.len() - 1].at_ms);
     let mut fact = Fact {
         team: calls[0].actor.team(midnight_ms(day)),
+        day_of: Some(format!("{login} {day}").to_lowercase()),
         requests: Some(counts.user_initiated_interaction_count),
         lines_accepted: Some(counts.activity.loc_added_sum),
         credits: stated,

@@ -3,7 +3,10 @@
 use super::number::Nano;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+const REPORT: &str = "github_copilot.user_day";
+const BILL: &str = "github_copilot.billing_csv";
 
 /// What one record says, as far as totals need it. `None` where the vendor states nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,6 +15,8 @@ pub(crate) struct Fact {
     pub(crate) model: String,
     /// Team of the actor at the event's time, or one of the names in parentheses of [`super::world::Actor`].
     pub(crate) team: String,
+    /// Whose day with which product the record sums up, where it does: another feed may do so too.
+    pub(crate) day_of: Option<String>,
     /// The request failed or was cancelled.
     pub(crate) failed: bool,
     /// Requests that the record counts.
@@ -78,8 +83,11 @@ impl Truth {
 
     /// The totals as a JSON document.
     pub(crate) fn document(&self, organisation: &Organisation) -> String {
-        let sources: Map<String, Value> =
-            self.feeds.iter().map(|(name, feed)| ((*name).to_owned(), feed.totals())).collect();
+        let sources: Map<String, Value> = self
+            .feeds
+            .iter()
+            .map(|(name, feed)| ((*name).to_owned(), feed.totals(&self.elsewhere(name))))
+            .collect();
         let sum = |get: fn(&Feed) -> u64| self.feeds.values().map(get).sum::<u64>();
         let document = json!({
             "about": ABOUT,
@@ -88,11 +96,55 @@ impl Truth {
             "rejected": sum(|feed| feed.rejected),
             "events": sum(|feed| feed.events.len() as u64),
             "restatements": sum(|feed| feed.restatements),
+            "overlaps": self.feeds.keys().map(|name| self.overlaps(name)).sum::<usize>(),
             "sources": sources,
         });
         let mut text = serde_json::to_string_pretty(&document).expect("totals are JSON");
         text.push('\n');
         text
+    }
+}
+
+/// What another feed knows better of a person's day than this one.
+#[derive(Default)]
+struct Elsewhere<'a> {
+    usage: HashSet<&'a str>,
+    money: HashSet<&'a str>,
+}
+
+impl Truth {
+    /// The report of use counts for use, the bill for money.
+    fn elsewhere(&self, feed: &str) -> Elsewhere<'_> {
+        match feed {
+            BILL => Elsewhere { usage: self.days(REPORT), ..Elsewhere::default() },
+            REPORT => Elsewhere { money: self.days(BILL), ..Elsewhere::default() },
+            _ => Elsewhere::default(),
+        }
+    }
+
+    fn days(&self, feed: &str) -> HashSet<&str> {
+        let events = self.feeds.get(feed).into_iter().flat_map(|feed| feed.events.values());
+        events.filter_map(|fact| fact.day_of.as_deref()).collect()
+    }
+
+    /// Events of a feed that do not count for everything.
+    fn overlaps(&self, feed: &str) -> usize {
+        let elsewhere = self.elsewhere(feed);
+        let Some(feed) = self.feeds.get(feed) else { return 0 };
+        feed.events
+            .values()
+            .filter(|fact| !(elsewhere.leaves_usage(fact) && elsewhere.leaves_money(fact)))
+            .count()
+    }
+}
+
+impl Elsewhere<'_> {
+    fn leaves_usage(&self, fact: &Fact) -> bool {
+        !fact.day_of.as_deref().is_some_and(|day| self.usage.contains(day))
+    }
+
+    fn leaves_money(&self, fact: &Fact) -> bool {
+        !fact.day_of.as_deref().is_some_and(|day| self.money.contains(day))
     }
 }
 
@@ -109,7 +161,16 @@ pub(crate) struct Organisation {
 }
 
 impl Feed {
-    fn totals(&self) -> Value {
+    fn totals(&self, elsewhere: &Elsewhere<'_>) -> Value {
+        let count = |get: fn(&Fact) -> Option<i64>| {
+            let counted = |fact| get(fact).map(|count| if elsewhere.leaves_usage(fact) { count } else { 0 });
+            self.events.values().filter_map(counted).reduce(|a, b| a + b)
+        };
+        let sum = |get: fn(&Fact) -> Option<Nano>, counts: &dyn Fn(&Fact) -> bool| {
+            let counted = |fact| get(fact).map(|amount| if counts(fact) { amount } else { Nano(0) });
+            self.events.values().filter_map(counted).reduce(|a, b| a + b).map(|sum| sum.to_string())
+        };
+        let amount = |get: fn(&Fact) -> Option<Nano>| sum(get, &|fact| elsewhere.leaves_money(fact));
         let mut teams: HashMap<&str, u64> = HashMap::new();
         for fact in self.events.values() {
             *teams.entry(&fact.team).or_default() += 1;
@@ -122,20 +183,20 @@ impl Feed {
             "failed_events": self.events.values().filter(|fact| fact.failed).count(),
             "restatements": self.restatements,
             "events_by_team": teams,
-            "requests": self.count(|fact| fact.requests),
-            "input_tokens": self.count(|fact| fact.input_tokens),
-            "cache_read_tokens": self.count(|fact| fact.cache_read_tokens),
-            "cache_write_tokens": self.count(|fact| fact.cache_write_tokens),
-            "output_tokens": self.count(|fact| fact.output_tokens),
-            "reasoning_tokens": self.count(|fact| fact.reasoning_tokens),
-            "lines_accepted": self.count(|fact| fact.lines_accepted),
-            "credits": self.amount(|fact| fact.credits),
-            "billed_usd": self.amount(|fact| fact.billed),
-            "seat_covered_usd": self.amount(|fact| fact.seat_covered),
-            "vendor_estimate_usd": self.amount(|fact| fact.vendor_estimate),
-            "gross_usd": self.amount(|fact| fact.gross),
-            "effective_cost_usd": self.amount(|fact| fact.effective),
-            "list_cost_usd": self.amount(|fact| fact.list_cost),
+            "requests": count(|fact| fact.requests),
+            "input_tokens": count(|fact| fact.input_tokens),
+            "cache_read_tokens": count(|fact| fact.cache_read_tokens),
+            "cache_write_tokens": count(|fact| fact.cache_write_tokens),
+            "output_tokens": count(|fact| fact.output_tokens),
+            "reasoning_tokens": count(|fact| fact.reasoning_tokens),
+            "lines_accepted": count(|fact| fact.lines_accepted),
+            "credits": sum(|fact| fact.credits, &|fact| elsewhere.leaves_usage(fact)),
+            "billed_usd": amount(|fact| fact.billed),
+            "seat_covered_usd": amount(|fact| fact.seat_covered),
+            "vendor_estimate_usd": amount(|fact| fact.vendor_estimate),
+            "gross_usd": amount(|fact| fact.gross),
+            "effective_cost_usd": amount(|fact| fact.effective),
+            "list_cost_usd": amount(|fact| fact.list_cost),
             "effective_cost_null_events": self.without(|fact| fact.effective),
             "list_cost_null_events": self.without(|fact| fact.list_cost),
         })
@@ -145,19 +206,12 @@ impl Feed {
     fn without(&self, get: fn(&Fact) -> Option<Nano>) -> usize {
         self.events.values().filter(|fact| get(fact).is_none()).count()
     }
-
-    fn count(&self, get: fn(&Fact) -> Option<i64>) -> Option<i64> {
-        self.events.values().filter_map(get).reduce(|a, b| a + b)
-    }
-
-    fn amount(&self, get: fn(&Fact) -> Option<Nano>) -> Option<String> {
-        self.events.values().filter_map(get).reduce(|a, b| a + b).map(|sum| sum.to_string())
-    }
 }
 
 const ABOUT: &[&str] = &[
-    "Totals of deploy/demo by feed, from the generator's own model of the organisation. Each feed stands",
-    "alone: nothing is taken off where two feeds report the same use. Amounts are exact decimals as text.",
+    "Totals of deploy/demo by feed, from the generator's own model of the organisation. A day of a person",
+    "with Copilot that is reported and billed counts once: the report for use and credits, the bill for money.",
+    "overlaps: events that so count for one of the two. Amounts are exact decimals as text.",
     "records: readable usage records over all files, repeated and restated ones counted each time.",
     "rejected: records planted with an unreadable number or time. events: distinct events, the last word",
     "of each. failed_events: events among them whose request failed. restatements: times that a later",
@@ -190,9 +244,31 @@ mod tests {
             truth.record("cursor.usage_events", "a".into(), fact(cents));
         }
         truth.record("cursor.usage_events", "b".into(), fact(1));
-        let totals = truth.feeds["cursor.usage_events"].totals();
+        let totals = truth.feeds["cursor.usage_events"].totals(&Elsewhere::default());
         assert_eq!((&totals["records"], &totals["events"]), (&json!(4), &json!(2)));
         assert_eq!((&totals["restatements"], &totals["billed_usd"]), (&json!(1), &json!("0.26")));
         assert_eq!(totals["input_tokens"], Value::Null);
+    }
+
+    #[test]
+    fn a_day_that_is_reported_and_billed_counts_once() {
+        let fact = |day: &str| Fact {
+            day_of: Some(day.to_owned()),
+            credits: Some(Nano::hundredths(100)),
+            list_cost: Some(Nano::hundredths(1)),
+            ..Fact::default()
+        };
+        let mut truth = Truth::default();
+        for day in ["ana", "ben"] {
+            truth.record(REPORT, day.to_owned(), fact(day));
+        }
+        for (key, day) in [("1", "ana"), ("2", "ana"), ("3", "cem")] {
+            truth.record(BILL, key.to_owned(), fact(day));
+        }
+        let totals = |feed: &str| truth.feeds[feed].totals(&truth.elsewhere(feed));
+        let (report, bill) = (totals(REPORT), totals(BILL));
+        assert_eq!((&report["credits"], &report["list_cost_usd"]), (&json!("2"), &json!("0.01")));
+        assert_eq!((&bill["credits"], &bill["list_cost_usd"]), (&json!("1"), &json!("0.03")));
+        assert_eq!((truth.overlaps(REPORT), truth.overlaps(BILL)), (1, 2));
     }
 }

@@ -8,6 +8,7 @@ mod explaining;
 mod fixture;
 mod identity_and_links;
 mod mixtures;
+mod overlaps;
 mod properties;
 mod verdicts;
 mod weights;

@@ -2,9 +2,9 @@
 
 use crate::support::{Bench, MemoryLog, Told};
 use futures::TryStreamExt;
-use modellane_event::{ContentHash, Date, JudgedEvent};
+use modellane_event::{ContentHash, Date, JudgedEvent, UsageEvent};
 use modellane_lake::{Lake, LakeConfig};
-use modellane_sink::LedgerReader;
+use modellane_sink::{LedgerDay, LedgerReader};
 use std::collections::BTreeMap;
 
 async fn open(bench: &Bench) -> LedgerReader {
@@ -12,15 +12,23 @@ async fn open(bench: &Bench) -> LedgerReader {
     LedgerReader::open(&lake).await.unwrap().unwrap()
 }
 
+/// The usage events of a day by id.
+async fn usages(ledger: &LedgerReader, day: &LedgerDay) -> BTreeMap<String, UsageEvent> {
+    let stretches: Vec<_> = ledger.usages(day).try_collect().await.unwrap();
+    stretches.into_iter().flatten().map(|usage| (usage.event_id.to_string(), usage)).collect()
+}
+
 /// The current events of all days by id, and how many entries are incomplete.
 async fn current(ledger: &LedgerReader) -> (BTreeMap<String, JudgedEvent>, u64) {
     let (mut events, mut incomplete) = (BTreeMap::new(), 0);
     for day in ledger.days().await.unwrap().into_keys() {
         let day = ledger.day(day).await.unwrap();
+        let usages = usages(ledger, &day).await;
         let mut stretches = ledger.current(&day);
         while let Some(stretch) = stretches.try_next().await.unwrap() {
             incomplete += stretch.incomplete;
             for event in stretch.events {
+                assert_eq!(Some(&event.usage), usages.get(&event.usage.event_id.to_string()));
                 let twice = events.insert(event.usage.event_id.to_string(), event);
                 assert!(twice.is_none(), "an event has two current entries");
             }
