@@ -90,6 +90,15 @@ class Checks(unittest.TestCase):
             self.finds(self.damaged(3, output_tokens=tokens), "a reversal is its entry again")
         self.finds(self.damaged(3, usage_sign=0), "counts nowhere")
 
+    def test_a_reversal_with_other_evidence_is_found_and_one_of_an_earlier_version_is_sound(self):
+        said = [row | {"stated_basis": "computed", "stated_amount": None} for row in SOUND]
+        self.assertEqual(problems_of(said), [])
+        for basis, amount in [("none", None), ("computed", 1)]:
+            other = [said[3] | {"stated_basis": basis, "stated_amount": amount}]
+            self.finds(problems_of(said[:3] + other + said[4:]), "a reversal has its entry's evidence")
+        earlier = [said[3] | {"stated_basis": None, "stated_amount": None}]
+        self.assertEqual(problems_of(said[:3] + earlier + said[4:]), [])
+
     def test_a_reversal_of_another_commit_is_found(self):
         self.finds(self.damaged(4, recorded_at=30), "in the commit that replaces it")
 
