@@ -291,6 +291,55 @@ fn an_intent_that_its_topic_has_forgotten_counts() -> Result<()> {
     bench.check(&totals, 8)
 }
 
+/// What a backtest says is what the bundle turns once it is in force.
+#[test]
+fn a_backtest_says_what_a_bundle_would_turn_and_writes_nothing() -> Result<()> {
+    let Some(bench) = Bench::new()? else { return Ok(()) };
+    bench.load()?;
+    let mut stricter = bundle("2026.11.2", "2026-11-01")?;
+    let catalogue = stricter["catalogue.csv"].as_str().context("a catalogue")?;
+    stricter.insert(
+        "catalogue.csv".into(),
+        catalogue.replace("gpt-6.1-sol*,standard", "gpt-6.1-sol*,frontier").into(),
+    );
+    for (name, text) in &stricter {
+        bench.write(&format!("stricter/{name}"), text.as_str().unwrap_or_default())?;
+    }
+    let before = bench.versions()?;
+    let tried: Value = serde_json::from_str(
+        &bench.run(&["policy", "backtest", "--bundle", "stricter", "--format", "json"])?,
+    )?;
+    // The four uses of that model, one of them by nobody who is known, cost
+    // 0.5 + 0.000000001 + 1.03125 + 0.015625.
+    let turned = json!({ "rows": 4, "people": 2, "effective_cost": { "USD": "1.546875001" } });
+    ensure!(tried["turned"] == turned, "{tried:#}");
+    let rules = json!([{ "rule": "everyday-models", "decides_now": 0, "no_longer": 4 }]);
+    ensure!(tried["rules"] == rules, "{tried:#}");
+    let bounds = |adherence: &Value| [adherence["lower"].as_f64(), adherence["upper"].as_f64()];
+    ensure!(bounds(&tried["adherence"]["in_force"]) == [Some(4.0 / 6.0), Some(1.0)], "{tried:#}");
+    ensure!(bounds(&tried["adherence"]["candidate"]) == [Some(0.0), Some(1.0)], "{tried:#}");
+    let some = bench.run(&[
+        "policy",
+        "backtest",
+        "--bundle",
+        "stricter",
+        "--from",
+        "2026-11-04",
+        "--to",
+        "2026-11-06",
+    ])?;
+    ensure!(some.contains(" 4 rows judged from 2026-11-04 on before 2026-11-06"), "{some}");
+    ensure!(some.contains("1.031250001 USD"), "{some}");
+    ensure!(bench.versions()? == before, "a backtest wrote something");
+
+    bench.tell(|at| put(&at.collector, "policy", &json!(stricter).to_string()))?;
+    let printed = bench.run(&["rejudge"])?;
+    ensure!(printed.contains("(policy 6)\n"), "{printed}");
+    let again = bench.run(&["policy", "backtest", "--bundle", "stricter"])?;
+    ensure!(again.ends_with("nothing turns\n"), "{again}");
+    Ok(())
+}
+
 /// Lets the partition of one message forget it, as retention does: the log begins behind it.
 fn forget(topics: &Path, text: &str) -> Result<()> {
     let mut forgotten = 0;

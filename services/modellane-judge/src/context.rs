@@ -114,6 +114,13 @@ pub(crate) struct LoadedBundle {
     offset: i64,
 }
 
+impl LoadedBundle {
+    /// One that nothing brought: it has no hash and no place among the others.
+    pub(crate) fn untimed(bundle: Bundle) -> Self {
+        Self { policy_version: bundle.version().clone(), bundle, offset: -1 }
+    }
+}
+
 /// The weights of the evidence with their version.
 #[derive(Debug)]
 pub(crate) struct LoadedMatchModel {

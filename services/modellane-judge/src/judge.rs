@@ -18,11 +18,19 @@ static MODEL_ID: LazyLock<Label> = LazyLock::new(|| Label::literal(WEIGHTS));
 /// Judges one event against what is known. Pure: the same state and event give the same judgement.
 /// `settle_run` is 0, as for the stream; a settler sets its own.
 pub fn judge(state: &ContextState, event: &UsageEvent) -> Judgement {
+    judge_under(state, state.loaded_at(event.facts.period_start), event)
+}
+
+/// Judges one event under this guidance, whichever was in force.
+pub(crate) fn judge_under(
+    state: &ContextState,
+    loaded: Option<&LoadedBundle>,
+    event: &UsageEvent,
+) -> Judgement {
     let facts = &event.facts;
     let at = facts.period_start;
     let identity = identify(&state.directory, &facts.who.accounts, at);
     let link = link(state, event, &identity);
-    let loaded = state.loaded_at(at);
     let thresholds = loaded.map_or_else(Thresholds::default, |loaded| *loaded.bundle.thresholds());
     let linked = link.candidates.first().filter(|best| best.probability >= thresholds.intent);
     let model = Model::of(loaded, facts);

@@ -12,6 +12,7 @@
 //! give the same judgement. It refuses to keep names: they leave through [`PersonRecord`] and nowhere else.
 
 mod adherence;
+mod backtest;
 mod candidates;
 mod context;
 mod cost;
@@ -37,6 +38,7 @@ mod verdict;
 mod tests;
 
 pub use adherence::{Adherence, AdherenceCell, ExpectationError};
+pub use backtest::{Backtest, Candidate, RuleChange, Turned};
 pub use candidates::UseCandidates;
 pub use context::{ContextObject, ContextState, EncodedObject, object_hash};
 pub use directory::{

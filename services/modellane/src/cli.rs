@@ -249,6 +249,27 @@ pub(crate) enum Policy {
     /// Says why an event was judged as it was: candidates with their evidence in bits, facts, the rules that
     /// decided, and what would settle it.
     Explain(PolicyExplain),
+    /// Judges history again under another bundle and says what would turn; writes nothing.
+    Backtest(PolicyBacktest),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyBacktest {
+    /// Folder of the bundle that is tried, for every event and whatever its own dates.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bundle: PathBuf,
+    /// First day of the events, as `YYYY-MM-DD` (default: the first in the ledger).
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub(crate) from: Option<Date>,
+    /// Day after the last, as `YYYY-MM-DD` (default: all that follow).
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub(crate) to: Option<Date>,
+    /// Data directory of the instance.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub(crate) format: TableFormat,
 }
 
 #[derive(Debug, Args)]
@@ -277,9 +298,9 @@ impl Cli {
     /// What is wrong with arguments together, each of which is right alone.
     pub(crate) fn check(&self) -> Result<(), clap::Error> {
         let period = match &self.command {
-            Command::Report(Report { from, to, .. }) | Command::Rejudge(Rejudge { from, to, .. }) => {
-                (from, to)
-            }
+            Command::Report(Report { from, to, .. })
+            | Command::Rejudge(Rejudge { from, to, .. })
+            | Command::Policy(Policy::Backtest(PolicyBacktest { from, to, .. })) => (from, to),
             _ => (&None, &None),
         };
         if let (Some(from), Some(to)) = period

@@ -1,6 +1,7 @@
 //! The binary: wiring only.
 
 mod admin;
+mod backtest;
 mod budgets;
 mod cli;
 mod config;
@@ -139,6 +140,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             }
         }
         Command::Policy(Policy::Explain(args)) => policy::explain(config()?, args).await?,
+        Command::Policy(Policy::Backtest(args)) => backtest::run(config()?, args).await?,
         Command::Config(ConfigCommand::Check) => check_config(&config()?).await?,
         Command::Config(ConfigCommand::Key { out }) => key::create(&out)?,
         Command::Completions { shell } => {

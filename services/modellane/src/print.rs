@@ -40,6 +40,17 @@ impl Rows {
         })
     }
 
+    /// Rows of text under these names; a column of nothing but numbers is shown as one.
+    pub(crate) fn texts(names: &[&str], rows: Vec<Vec<Option<String>>>) -> Self {
+        let is_number = |cell: &Option<String>| cell.as_ref().is_none_or(|text| text.parse::<f64>().is_ok());
+        let numeric = |column: usize| rows.iter().all(|row| row.get(column).is_none_or(is_number));
+        Self {
+            columns: names.iter().map(|name| (*name).to_owned()).collect(),
+            numeric: (0..names.len()).map(numeric).collect(),
+            rows,
+        }
+    }
+
     /// Only the named columns, in that order.
     pub(crate) fn pick(mut self, names: &[&str]) -> Self {
         let places: Vec<usize> =

@@ -1,6 +1,7 @@
 //! What judging one event means, from the contract's words.
 
 mod adherence;
+mod backtests;
 mod budgets;
 mod costs;
 mod evidence;
