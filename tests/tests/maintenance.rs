@@ -106,7 +106,8 @@ impl Bench {
             .arg(self.data())
             .env("MODELLANE__MAINTENANCE__COMPACT_MIN_FILES", "2")
             .env("MODELLANE__MAINTENANCE__COMPACT_PAUSE_S", "0")
-            .env("MODELLANE__MAINTENANCE__CHECKPOINT_EVERY", "5");
+            // A machine that is busy makes few commits.
+            .env("MODELLANE__MAINTENANCE__CHECKPOINT_EVERY", "2");
         command
     }
 
